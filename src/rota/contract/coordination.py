@@ -1,0 +1,45 @@
+"""What nodes and rooms tell each other without the truth: hints that may be lost and can be rebuilt from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from rota.model.task import Lane, Task
+
+
+class Bell(Protocol):
+    """Somebody should look. Ringing twice before anybody looked is one ring."""
+
+    def ring(self) -> None: ...
+
+    async def heard(self) -> None:
+        """Returns once the bell has rung since the last time; never loses a ring."""
+        ...
+
+
+class ReadyIndex(Protocol):
+    """The lines of ready tasks. A hint: what it gives may be gone already, and the store's guard decides.
+
+    It may forget what it was told as long as `take` finds it again in the store.
+    """
+
+    def push(self, tasks: Iterable[Task]) -> None:
+        """Tells of tasks that became ready."""
+        ...
+
+    def head(self, lane: Lane) -> tuple[int, int] | None:
+        """The (line, seq) of the first task that `take` would give now; none if it would give none."""
+        ...
+
+    def lanes(self) -> Iterable[Lane]:
+        """The lanes that have, or may have, ready tasks."""
+        ...
+
+    def take(self, lane: Lane, limit: int, until: tuple[int, int] | None = None) -> list[Task]:
+        """Removes and gives up to `limit` tasks in order; with `until`, only those before that place."""
+        ...
+
+    async def refill(self) -> bool:
+        """Reads from the store what the lines lack. True if a line got tasks; called when the bell rings."""
+        ...

@@ -1,0 +1,73 @@
+"""A method: the name by which a handler is called, and the defaults that travel with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from rota.model.retry import NO_RETRY, RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a submit, or a method's declaration, may say about a task. None: not said.
+
+    Durations are microseconds, instants microseconds since the epoch. A submit wins over the declaration, field by field.
+    """
+
+    group: str | None = None
+    priority: int | None = None
+    retries: int | None = None
+    retry_delay: int | None = None
+    retry_backoff: float | None = None
+    retry_max_delay: int | None = None
+    retry_jitter: float | None = None
+    retry_on: tuple[str, ...] | None = None
+    give_up_on: tuple[str, ...] | None = None
+    timeout: int | None = None
+    expires: int | None = None
+    """A task that has not started so long after it was accepted (or after its `run_at`) expires."""
+    delay: int | None = None
+    run_at: int | None = None
+    result_ttl: int | None = None
+    unique_key: str | None = None
+    order_key: str | None = None
+
+    def over(self, declared: Options) -> Options:
+        """These options, filled up from the declared ones."""
+        filled = {
+            name: getattr(declared, name)
+            for name in _NAMES
+            if getattr(self, name) is None and getattr(declared, name) is not None
+        }
+        return replace(self, **filled) if filled else self
+
+    def retry_policy(self) -> RetryPolicy:
+        """The policy that these options say, with the model's defaults for what they do not."""
+        said = {policy: value for option, policy in _RETRY.items() if (value := getattr(self, option)) is not None}
+        return replace(NO_RETRY, **said) if said else NO_RETRY
+
+
+_NAMES = tuple(field.name for field in fields(Options))
+_RETRY = {
+    "retries": "retries",
+    "retry_delay": "delay",
+    "retry_backoff": "backoff",
+    "retry_max_delay": "max_delay",
+    "retry_jitter": "jitter",
+    "retry_on": "retry_on",
+    "give_up_on": "give_up_on",
+}
+NO_OPTIONS = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method as a worker declares it."""
+
+    name: str
+    version: int = 1
+    docs: tuple[str, ...] = ()
+    """Description, params, returns: Markdown."""
+    params_schema: bytes = b""
+    """JSON Schema of the params, or empty where the handler says nothing of them."""
+    defaults: Options = NO_OPTIONS
