@@ -57,6 +57,8 @@ class Receipt:
     duplicate: bool = False
     """The task was there before: the same id, the same idempotency key, or the holder of the unique key."""
     refusal: RotaError | None = None
+    warning: str = ""
+    """Accepted, with a hint for people: `no_worker_for_method`. Drivers leave it empty."""
 
 
 @dataclass(slots=True)
@@ -159,9 +161,7 @@ class Store(Protocol):
         """The records of the ids that are known."""
         ...
 
-    async def line(
-        self, lane: Lane, after: tuple[int, int] | None, limit: int, max_bytes: int
-    ) -> list[Task]:
+    async def line(self, lane: Lane, after: tuple[int, int] | None, limit: int, max_bytes: int) -> list[Task]:
         """Ready tasks of a lane in order of (line, seq), from after a place; up to `limit`, and about `max_bytes` of params.
 
         At least one if there is any. Fewer than `limit` with less than `max_bytes` means that no more are there.

@@ -90,9 +90,7 @@ def fail(
     failures = task.failures + 1
     packed = failure.pack()
     if task.reason is Reason.CANCEL_ASKED:
-        return _finish(
-            task, State.CANCELLED, Reason.CANCELLED_BY_CALLER, failures, started_at, now, keep, packed
-        )
+        return _finish(task, State.CANCELLED, Reason.CANCELLED_BY_CALLER, failures, started_at, now, keep, packed)
     if reason in _FINAL or not _tried_again(task, failures, failure, reason):
         return _finish(task, State.FAILED, reason, failures, started_at, now, keep, packed)
     wait = retry_after if retry_after is not None else task.spec.retry.wait(failures, chance)
