@@ -32,6 +32,10 @@ class ReadyIndex(Protocol):
         """The (line, seq) of the first task that `take` would give now; none if it would give none."""
         ...
 
+    def empty(self, lane: Lane) -> bool:
+        """Nothing of the lane is ready, as far as this node can know without asking anybody."""
+        ...
+
     def lanes(self) -> Iterable[Lane]:
         """The lanes that have, or may have, ready tasks."""
         ...

@@ -71,7 +71,7 @@ class Reason(IntEnum):
     LEASE_LOST = 13
     """The worker was lost after it had started the task."""
     GIVEN_BACK = 14
-    """The worker gave the task back, or was lost, before it had started it."""
+    """The worker was lost before it had said that it started the task."""
     POISONED = 15
     """Three workers were lost while they ran it."""
     CANCELLED_BY_CALLER = 16
@@ -85,7 +85,9 @@ class Reason(IntEnum):
     ABANDONED = 22
     """The handler could not be stopped; its outcome was written without it."""
     DRAINED = 23
-    """The worker stopped in an orderly way and gave a started task back."""
+    """The worker stops in an orderly way and gave the task back."""
+    RECALLED = 24
+    """Called back before it started, for a worker with a free slot."""
 
 
 class Lane(NamedTuple):

@@ -1,0 +1,131 @@
+"""Tokens: read from a file, kept as hashes, compared in constant time.
+
+The file has one token a line, `role[,role…] SECRET` or a bare SECRET for an admin; `#` begins a comment. A secret is 32
+characters or more, of printable ASCII without blanks. A file that others may read, a short or well-known secret, an
+unknown role: RefusesToStart, with the line. The secrets themselves never stand in an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rota.access.roles import ALL_ROLES, Role
+from rota.model.errors import RefusesToStart
+
+MIN_SECRET = 32
+_WELL_KNOWN = (
+    "default_token",
+    "changeme",
+    "change-me",
+    "secret",
+    "password",
+    "example",
+    "your-token",
+    "0123456789abcdef",
+)
+_NO_ROLES: frozenset[str] = frozenset()
+
+
+def make_secret() -> str:
+    """A new secret of 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A secret's hash, and what it allows."""
+
+    digest: bytes
+    roles: frozenset[str]
+
+    @classmethod
+    def of(cls, secret: str, roles: Iterable[str] = (Role.ADMIN,)) -> Token:
+        """Raises RefusesToStart (`weak_token`, `unknown_role`)."""
+        check_secret(secret)
+        return cls(_digest(secret), check_roles(roles))
+
+
+class Tokens:
+    """Every token is compared, so that the time tells nothing of which one was close."""
+
+    def __init__(self, tokens: Iterable[Token] = ()) -> None:
+        self._tokens = tuple(tokens)
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def roles_of(self, secret: str) -> frozenset[str]:
+        """The roles that a presented secret gives; none for an unknown one."""
+        digest = _digest(secret)
+        found = _NO_ROLES
+        for token in self._tokens:
+            if hmac.compare_digest(token.digest, digest):
+                found |= token.roles
+        return found
+
+
+def read_tokens(path: Path) -> Tokens:
+    """Raises RefusesToStart (`bad_token_file`, `weak_token`, `unknown_role`)."""
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusesToStart(f"the token file {path} cannot be read: {error}", code="bad_token_file") from error
+    if not stat.S_ISREG(mode):
+        raise RefusesToStart(f"the token file {path} is not a plain file", code="bad_token_file")
+    if mode & (stat.S_IWGRP | stat.S_IRWXO):
+        raise RefusesToStart(
+            f"the token file {path} is open to others (mode {stat.S_IMODE(mode):04o}); do: chmod 600 {path}",
+            code="bad_token_file",
+        )
+    tokens = Tokens(_line(line, f"{path}:{number}") for number, line in _lines(text))
+    if not tokens:
+        raise RefusesToStart(
+            f"the token file {path} holds no token; write one a line, as `admin SECRET` with a SECRET of "
+            f"{MIN_SECRET} random characters or more",
+            code="bad_token_file",
+        )
+    return tokens
+
+
+def check_secret(secret: str) -> None:
+    """Raises RefusesToStart (`weak_token`) for a secret that can be guessed, or cannot travel in a header."""
+    if len(secret) < MIN_SECRET:
+        raise RefusesToStart(f"a token of {len(secret)} characters; it needs {MIN_SECRET} or more", code="weak_token")
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise RefusesToStart("a token has printable ASCII characters only, and no blanks", code="weak_token")
+    if len(set(secret)) < 8 or any(word in secret.lower() for word in _WELL_KNOWN):
+        raise RefusesToStart("a well-known or guessable token; make a random one", code="weak_token")
+
+
+def check_roles(roles: Iterable[str]) -> frozenset[str]:
+    said = frozenset(role.strip() for role in roles)
+    if unknown := said - ALL_ROLES:
+        raise RefusesToStart(
+            f"{sorted(unknown)[0][:40]!r} is not a role; there are {', '.join(sorted(ALL_ROLES))}", code="unknown_role"
+        )
+    return frozenset(said)
+
+
+def _lines(text: str) -> Iterable[tuple[int, str]]:
+    for number, raw in enumerate(text.splitlines(), 1):
+        if line := raw.partition("#")[0].strip():
+            yield number, line
+
+
+def _line(line: str, place: str) -> Token:
+    roles, blank, secret = line.partition(" ")
+    try:
+        return Token.of(secret.strip(), roles.split(",")) if blank else Token.of(line)
+    except RefusesToStart as error:
+        raise RefusesToStart(f"{place}: {error.detail}", code=error.code) from error
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,104 @@
+"""Makes a command of a function: the flags of its settings come from their definitions, and --json and --config are there.
+
+    @command(ClientSettings)
+    def show(settings: ClientSettings, out: Output, id: str) -> int: ...
+
+becomes `rota show ID --url … --token-file … --json --config …`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+from cyclopts import Group, Parameter
+
+from rota.cli.output import Output
+from rota.config import ClientSettings, NodeSettings, WorkerSettings, resolve, unknown_variables
+from rota.config.sections import section_of, settings_in
+from rota.config.setting import Setting
+
+S = TypeVar("S", NodeSettings, WorkerSettings, ClientSettings)
+_GROUPS = {
+    "node": Group("Node", sort_key=1),
+    "worker": Group("Worker", sort_key=1),
+    "client": Group("Connection", sort_key=1),
+}
+_COMMON = Group("Output and configuration", sort_key=2)
+Json = Annotated[bool, Parameter(name="--json", negative="", help="JSON for machines.", group=_COMMON)]
+Config = Annotated[
+    Path | None,
+    Parameter(name="--config", help="A TOML file of settings (ROTA_CONFIG).", group=_COMMON, show_default=False),
+]
+
+
+def command(
+    kind: type[S], *, defaults: dict[str, object] | None = None
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """The function's first two arguments become the resolved settings and the Output; it answers the exit code."""
+
+    def decorate(function: Callable[..., int]) -> Callable[..., int]:
+        settings = [s for s in settings_in(section_of(kind)) if not s.secret]
+
+        def run(*args: Any, json: bool = False, config: Path | None = None, **given: Any) -> int:
+            out = Output(json=json)
+            for sentence in unknown_variables():
+                out.warn(sentence)
+            flags = {s.key: given.pop(_argument(s), None) for s in settings}
+            return function(resolve(kind, flags, file=config, defaults=defaults), out, *args, **given)
+
+        return _shaped(run, function, [_parameter(s) for s in settings])
+
+    return decorate
+
+
+def plain(function: Callable[..., int]) -> Callable[..., int]:
+    """A command without settings: only the Output is given."""
+
+    def run(*args: Any, json: bool = False, **given: Any) -> int:
+        return function(Output(json=json), *args, **given)
+
+    return _shaped(run, function, [], skip=1, with_config=False)
+
+
+def _shaped(
+    run: Callable[..., int],
+    function: Callable[..., int],
+    flags: list[inspect.Parameter],
+    *,
+    skip: int = 2,
+    with_config: bool = True,
+) -> Callable[..., int]:
+    hints = get_type_hints(function, include_extras=True)
+    own = [p.replace(annotation=hints[p.name]) for p in list(inspect.signature(function).parameters.values())[skip:]]
+    common = [_keyword("json", Json, default=False)]
+    if with_config:
+        common.append(_keyword("config", Config, default=None))
+    run.__name__, run.__doc__, run.__module__ = function.__name__, function.__doc__, function.__module__
+    run.__annotations__ = {}
+    vars(run)["__signature__"] = inspect.Signature([*own, *flags, *common], return_annotation=int)
+    return run
+
+
+def _parameter(setting: Setting) -> inspect.Parameter:
+    default = f"; default {setting.shown}" if setting.shown and not setting.kind.is_flag else ""
+    parameter = Parameter(
+        name=setting.flag,
+        negative=f"--no-{setting.flag[2:]}" if setting.kind.is_flag else None,
+        help=f"{setting.text['en']} ({setting.variable}{default})",
+        group=_GROUPS[setting.section],
+        show_default=False,
+    )
+    kind = bool if setting.kind.is_flag else str
+    return _keyword(_argument(setting), Annotated[kind | None, parameter], default=None)
+
+
+def _argument(setting: Setting) -> str:
+    """Apart from the names of the command's own arguments."""
+    return f"setting_{setting.key}"
+
+
+def _keyword(name: str, annotation: Any, *, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -1,0 +1,24 @@
+"""What the exit codes mean, and which error leads to which: the one place that says so."""
+
+from __future__ import annotations
+
+from rota.model.errors import CannotConnect, InvalidInput, RefusesToStart, RotaError
+
+OK = 0
+FAILURE = 1
+BAD_ARGUMENTS = 2
+CANNOT_CONNECT = 3
+REFUSES_TO_START = 78
+INTERRUPTED = 130
+CLOSED_PIPE = 141
+
+_CODES: tuple[tuple[type[RotaError], int], ...] = (
+    (InvalidInput, BAD_ARGUMENTS),
+    (CannotConnect, CANNOT_CONNECT),
+    (RefusesToStart, REFUSES_TO_START),
+)
+
+
+def exit_code(error: RotaError) -> int:
+    """The code of the first kind that fits; any other error is a failure."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), FAILURE)

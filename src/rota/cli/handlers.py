@@ -1,0 +1,78 @@
+"""Finds what `module:app` names, for `rota worker` and `rota node --app`.
+
+Every module is tried before anything is said, so that all that is wrong is told at once, each with file and line.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+
+from rota.config.spelling import did_you_mean
+from rota.model.errors import Fault, InvalidInput
+
+FORM = "write module:name, as in myproject.tasks:app"
+
+
+def load(targets: Sequence[str]) -> list[object]:
+    """The objects that `module:name` name, in order. Raises InvalidInput with every target that cannot be loaded."""
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.insert(0, here)
+    faults: list[Fault] = []
+    found: list[object] = []
+    for target in targets:
+        try:
+            found.append(_load_one(target))
+        except InvalidInput as error:
+            faults.extend(error.errors)
+    if faults:
+        raise InvalidInput.all_of(faults)
+    return found
+
+
+def _load_one(target: str) -> object:
+    module_name, colon, name = target.partition(":")
+    if not colon or not name or not all(part.isidentifier() for part in [*module_name.split("."), *name.split(".")]):
+        raise InvalidInput.at(target, "bad_target", f"this names no object in a module; {FORM}")
+    thing: object = _module(module_name, target)
+    for part in name.split("."):
+        if not hasattr(thing, part):
+            known = [word for word in dir(thing) if not word.startswith("_")]
+            raise InvalidInput.at(target, "no_such_name", f"{module_name} has no {name}{did_you_mean(name, known)}")
+        thing = getattr(thing, part)
+    return thing
+
+
+def _module(name: str, target: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            words = f"there is no module {error.name}; it is looked for in {os.getcwd()} and where Python looks"
+            raise InvalidInput.at(target, "no_such_module", words) from None
+        raise _broken(target, error) from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise _broken(target, error) from error
+
+
+def _broken(target: str, error: BaseException) -> InvalidInput:
+    words = f"{place_of(error)}: {type(error).__name__}: {error}"
+    return InvalidInput.at(target, "import_failed", words)
+
+
+def place_of(error: BaseException) -> str:
+    """`file:line` of where an import broke: in the text for a SyntaxError, else the innermost frame outside Python's own."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_machinery(f.filename)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"
+
+
+def _is_machinery(filename: str) -> bool:
+    return filename.startswith("<frozen") or filename in (__file__, importlib.__file__)

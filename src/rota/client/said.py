@@ -1,0 +1,129 @@
+"""Options as people say them: seconds or timedelta, aware datetimes, exception classes.
+
+`timeout=30` and `timeout=timedelta(seconds=30)` are one; `delay` is also `countdown`, `run_at` also `eta`. An instant
+without a time zone, an unknown option, and a value of the wrong type are told at once, where they were written.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypedDict, TypeVar
+
+from rota.model.method import NO_OPTIONS, Options
+
+Duration = float | timedelta
+"""Seconds, or a timedelta."""
+Errors = Iterable[type[BaseException] | str]
+T = TypeVar("T")
+
+
+class SaidOptions(TypedDict, total=False):
+    """Everything that may be said of a task. Durations are seconds or timedelta."""
+
+    group: str | None
+    priority: int | None
+    retries: int | None
+    retry_delay: Duration | None
+    retry_backoff: float | None
+    retry_max_delay: Duration | None
+    retry_jitter: float | None
+    retry_on: Errors | None
+    give_up_on: Errors | None
+    timeout: Duration | None
+    expires: Duration | None
+    delay: Duration | None
+    countdown: Duration | None
+    run_at: datetime | None
+    eta: datetime | None
+    unique_key: str | None
+    order_key: str | None
+    result_ttl: Duration | None
+
+
+def read_options(said: SaidOptions) -> Options:
+    """NO_OPTIONS where nothing is said. Raises TypeError for what is not an option or has the wrong type."""
+    if not said:
+        return NO_OPTIONS
+    values: dict[str, Any] = {}
+    for name, value in said.items():
+        if name not in _READERS:
+            raise TypeError(f"{name!r} is not an option; there are {', '.join(sorted(_READERS))}")
+        if value is not None:
+            _put(values, _ALIASES.get(name, name), _READERS[name](name, value))
+    return Options(**values) if values else NO_OPTIONS
+
+
+def _put(values: dict[str, Any], name: str, value: Any) -> None:
+    if name in values:
+        raise TypeError(
+            f"{name} is said twice: {' and '.join(k for k, v in _ALIASES.items() if v == name)} is its alias"
+        )
+    values[name] = value
+
+
+def microseconds(name: str, value: Duration) -> int:
+    """A duration in microseconds. Raises TypeError, or ValueError for one that is negative or no number."""
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} is a duration: seconds or a timedelta, not {value!r}")
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name} is a duration of 0 or more seconds, not {value!r}")
+    return round(value * 1_000_000)
+
+
+def _instant(name: str, value: Any) -> int:
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} is a datetime with a time zone, not {value!r}")
+    if value.tzinfo is None:
+        raise ValueError(f"{name} has no time zone: write datetime(…, tzinfo=…), or say delay= in seconds")
+    return round(value.timestamp() * 1_000_000)
+
+
+def _of(kind: type[T], *also: type) -> Callable[[str, Any], T]:
+    def read(name: str, value: Any) -> T:
+        if isinstance(value, bool) or not isinstance(value, (kind, *also)):
+            raise TypeError(f"{name} is of type {kind.__name__}, not {value!r}")
+        return kind(value)  # pyrefly: ignore[bad-argument-count]
+
+    return read
+
+
+def _error_names(name: str, value: Any) -> tuple[str, ...]:
+    listed = (value,) if isinstance(value, (str, type)) else tuple(value)
+    return tuple(_error_name(name, each) for each in listed)
+
+
+def _error_name(name: str, error: Any) -> str:
+    if isinstance(error, str):
+        return error
+    if isinstance(error, type) and issubclass(error, BaseException):
+        # A script's own classes are of module __main__ here and of another one in a worker: the bare name fits both.
+        bare = error.__module__ in ("builtins", "__main__")
+        return error.__qualname__ if bare else f"{error.__module__}.{error.__qualname__}"
+    raise TypeError(f"{name} takes exception classes or their names, not {error!r}")
+
+
+_READERS: dict[str, Callable[[str, Any], Any]] = {
+    "group": _of(str),
+    "priority": _of(int),
+    "retries": _of(int),
+    "retry_delay": microseconds,
+    "retry_backoff": _of(float, int),
+    "retry_max_delay": microseconds,
+    "retry_jitter": _of(float, int),
+    "retry_on": _error_names,
+    "give_up_on": _error_names,
+    "timeout": microseconds,
+    "expires": microseconds,
+    "delay": microseconds,
+    "countdown": microseconds,
+    "run_at": _instant,
+    "eta": _instant,
+    "unique_key": _of(str),
+    "order_key": _of(str),
+    "result_ttl": microseconds,
+}
+_ALIASES = {"countdown": "delay", "eta": "run_at"}

@@ -1,0 +1,268 @@
+"""How a node runs."""
+
+# ruff: noqa: RUF009  (`setting` makes a dataclass field, as dataclasses.field does)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rota.config.folder import default_data
+from rota.config.kind import FLAG, PATH, TEXT, choice, duration, size, whole
+from rota.config.quantity import SECOND, show_duration
+from rota.config.secret import check_strength, token_of
+from rota.config.setting import computed, setting
+from rota.model.errors import Fault, InvalidInput, RefusesToStart
+from rota.model.names import check_name
+
+_FRAME_ROOM = 4 * 1024 * 1024 - 64 * 1024
+"""A payload must fit into one frame of the link, with room for what stands around it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """Durations are microseconds, sizes are bytes."""
+
+    host: str = setting(
+        "127.0.0.1",
+        TEXT,
+        "Address to listen on. Any but a loopback address asks for a token, and for TLS or --behind-tls-proxy.",
+        "监听地址。除回环地址外,都必须有令牌,并启用 TLS 或 --behind-tls-proxy。",
+    )
+    http_port: int = setting(
+        8080,
+        whole(0, 65_535),
+        "Port for clients, workers, REST and the status page; 0 takes any free one.",
+        "供客户端、执行器、REST 与状态页使用的端口;0 表示任取一个空闲端口。",
+    )
+    grpc_port: int = setting(
+        50_051,
+        whole(0, 65_535),
+        "Port of the gRPC door. The door comes with the next release: nothing listens there yet.",
+        "gRPC 端口。gRPC 接口将在下一版本提供,目前不监听。",
+    )
+    data: Path = computed(
+        default_data,
+        PATH,
+        "Folder of the node's files: store, lock, tokens.",
+        "节点文件所在目录:存储、锁、令牌。",
+        shown="XDG data folder/rota; /var/lib/rota as root; ./.rota for `rota dev`",
+    )
+    store: str | None = setting(
+        None,
+        TEXT,
+        "Where tasks are kept: sqlite:///PATH, or memory: (lost when the node ends).",
+        "任务存放处:sqlite:///路径,或 memory:(节点退出即丢失)。",
+        shown="sqlite, rota.db in the data folder",
+    )
+    durability: str = setting(
+        "full",
+        choice("full", "relaxed"),
+        "full: an accepted task survives a power cut. relaxed: a power cut may take the last moments' tasks.",
+        "full:已接受的任务断电不丢。relaxed:断电可能丢失最后片刻的任务。",
+    )
+    id: str | None = setting(
+        None, TEXT, "The node's id.", "节点标识。", shown="made at the first start, kept in the data folder"
+    )
+    app: str | None = setting(
+        None,
+        TEXT,
+        "module:app, whose handlers run beside the node, in its process.",
+        "module:app,其处理函数在节点进程内一并运行。",
+    )
+    token: str | None = setting(
+        None,
+        TEXT,
+        "The token that callers must show. Only as a variable: a command line is seen by others.",
+        "调用者必须出示的令牌。只能用环境变量给出:命令行会被他人看到。",
+        secret=True,
+    )
+    token_file: Path | None = setting(
+        None,
+        PATH,
+        "A file that holds the token callers must show, and that others cannot read.",
+        "存放调用者须出示之令牌的文件,其他用户不可读。",
+    )
+    behind_tls_proxy: bool = setting(
+        default=False,
+        kind=FLAG,
+        en="A proxy in front of the node speaks TLS with the outside.",
+        zh="节点前有代理负责对外的 TLS。",
+    )
+    tls_cert: Path | None = setting(None, PATH, "Certificate chain, PEM.", "证书链,PEM 格式。")
+    tls_key: Path | None = setting(
+        None, PATH, "Private key of the certificate, PEM; others cannot read it.", "证书私钥,PEM 格式,其他用户不可读。"
+    )
+    lease_ttl: int = setting(
+        30 * SECOND,
+        duration("1s", "1h"),
+        "How long a worker's lease holds without a sign of life; at least 3 heartbeats.",
+        "执行器无音讯时租约保持多久;至少为心跳间隔的 3 倍。",
+    )
+    closed_lease_ttl: int = setting(
+        5 * SECOND,
+        duration("100ms", "1h"),
+        "How long it holds once the worker's link has closed.",
+        "执行器连接断开后租约再保持多久。",
+    )
+    heartbeat: int = setting(
+        10 * SECOND,
+        duration("100ms", "20m"),
+        "How often workers and clients give a sign of life.",
+        "执行器与客户端多久报一次平安。",
+    )
+    result_ttl: int = setting(
+        24 * 3600 * SECOND,
+        duration("1s", "3650d"),
+        "How long a succeeded task and its result are kept.",
+        "成功的任务及其结果保留多久。",
+    )
+    failed_ttl: int = setting(
+        30 * 24 * 3600 * SECOND,
+        duration("1s", "3650d"),
+        "How long a failed, cancelled or expired task is kept.",
+        "失败、取消或过期的任务保留多久。",
+    )
+    keep_succeeded: int = setting(
+        1_000_000,
+        whole(0, 1_000_000_000),
+        "How many succeeded tasks are kept at most; the oldest go first.",
+        "最多保留多少个成功的任务;先清除最旧的。",
+    )
+    max_payload: int = setting(
+        1024 * 1024,
+        size("1KiB", f"{_FRAME_ROOM}"),
+        "The largest params and the largest result of a task.",
+        "任务参数与结果各自的最大长度。",
+    )
+    max_queued: int = setting(
+        10_000_000,
+        whole(1, 1_000_000_000),
+        "High-water mark: with so many tasks not ended, new ones are refused (queue_full).",
+        "高水位:未结束的任务达到此数时拒绝新任务(queue_full)。",
+    )
+    log_bytes: int = setting(
+        10 * 1024 * 1024,
+        size("0", "1GiB"),
+        "How much log is kept a task; the rest is cut, with a mark.",
+        "每个任务最多保留多少日志;超出部分截断并注明。",
+    )
+    shutdown_grace: int = setting(
+        30 * SECOND,
+        duration("0s", "24h"),
+        "How long the node may take to stop in order.",
+        "节点有序停止最多用多久。",
+    )
+    log_level: str = setting(
+        "info",
+        choice("debug", "info", "warning", "error"),
+        "The least level of the node's own log.",
+        "节点自身日志的最低级别。",
+    )
+    log_format: str = setting(
+        "text",
+        choice("text", "json"),
+        "text for people, json for machines; the log goes to stderr.",
+        "text 供人阅读,json 供机器处理;日志写到 stderr。",
+    )
+
+    @property
+    def store_url(self) -> str:
+        """The store, said or by default."""
+        return self.store if self.store is not None else f"sqlite:///{self.data.absolute() / 'rota.db'}"
+
+    def faults(self) -> list[Fault]:
+        """What does not fit together, or is not there yet."""
+        found = [*_lease_faults(self), *_store_faults(self.store), *_tls_faults(self)]
+        if self.http_port and self.http_port == self.grpc_port:
+            found.append(Fault("grpc_port", "same_port", f"http_port is {self.http_port} too; take another"))
+        if self.id is not None:
+            try:
+                check_name(self.id, "id")
+            except InvalidInput as error:
+                found.extend(error.errors)
+        return found
+
+    def secret(self) -> str | None:
+        """The token that callers must show, or None for open mode. Raises RefusesToStart for an unsafe one."""
+        token = token_of(self.token, self.token_file)
+        if token is not None:
+            check_strength(token)
+        return token
+
+    def refuse_unsafe(self) -> None:
+        """Raises RefusesToStart where the address is open to others and there is no token, or no TLS."""
+        token = self.secret()
+        if is_loopback(self.host):
+            return
+        if token is None:
+            raise RefusesToStart(
+                f"{self.host} can be reached from outside and no token is set, so that anyone could run tasks here: "
+                "give one by --token-file or ROTA_TOKEN, or listen on --host 127.0.0.1",
+                code="no_token",
+            )
+        if self.tls_cert is None and not self.behind_tls_proxy:
+            raise RefusesToStart(
+                f"{self.host} can be reached from outside without TLS, so that the token could be overheard: "
+                "give --tls-cert and --tls-key, or say --behind-tls-proxy if a proxy speaks TLS for this node",
+                code="no_tls",
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address. A name counts only if it is `localhost`."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _lease_faults(settings: NodeSettings) -> list[Fault]:
+    found = []
+    if settings.lease_ttl < 3 * settings.heartbeat:
+        found.append(
+            Fault(
+                "lease_ttl",
+                "lease_too_short",
+                f"{show_duration(settings.lease_ttl)} is less than 3 heartbeats of {show_duration(settings.heartbeat)}, "
+                f"so that one late heartbeat would lose tasks: raise it to {show_duration(3 * settings.heartbeat)}, "
+                "or lower heartbeat",
+            )
+        )
+    if settings.closed_lease_ttl > settings.lease_ttl:
+        found.append(
+            Fault(
+                "closed_lease_ttl",
+                "lease_too_long",
+                f"{show_duration(settings.closed_lease_ttl)} is longer than lease_ttl, {show_duration(settings.lease_ttl)}",
+            )
+        )
+    return found
+
+
+def _store_faults(store: str | None) -> list[Fault]:
+    if store is None or store == "memory:":
+        return []
+    scheme = urlsplit(store).scheme.partition("+")[0]
+    if scheme in ("mysql", "mariadb", "postgresql", "postgres"):
+        return [Fault("store", "not_yet", f"{scheme} comes with the cluster release; today write sqlite:///PATH")]
+    if store.startswith("sqlite:///") and len(store) > len("sqlite:///"):
+        return []
+    return [
+        Fault(
+            "store",
+            "bad_store",
+            "no store is meant by this; write sqlite:///PATH (an absolute one has 4 slashes), or memory:",
+        )
+    ]
+
+
+def _tls_faults(settings: NodeSettings) -> list[Fault]:
+    if (settings.tls_cert is None) == (settings.tls_key is None):
+        return []
+    missing = "tls_key" if settings.tls_key is None else "tls_cert"
+    return [Fault(missing, "tls_half", "tls_cert and tls_key go together: give both, or neither")]

@@ -1,0 +1,98 @@
+"""How a worker runs."""
+
+# ruff: noqa: RUF009  (`setting` makes a dataclass field, as dataclasses.field does)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rota.config.client import DEFAULT_URLS, url_faults
+from rota.config.kind import LIST, PATH, TEXT, choice, duration, whole
+from rota.config.quantity import SECOND
+from rota.config.secret import token_of
+from rota.config.setting import setting
+from rota.model.errors import Fault, InvalidInput
+from rota.model.names import check_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """Durations are microseconds."""
+
+    url: tuple[str, ...] = setting(
+        DEFAULT_URLS,
+        LIST,
+        "Address of a node, or of several separated by commas; the worker keeps a link to one of them.",
+        "节点地址,可用逗号分隔多个;执行器与其中一个保持连接。",
+    )
+    token: str | None = setting(
+        None,
+        TEXT,
+        "The token to show, where the node asks for one. Only as a variable: a command line is seen by others.",
+        "节点要求令牌时出示的令牌。只能用环境变量给出:命令行会被他人看到。",
+        secret=True,
+    )
+    token_file: Path | None = setting(
+        None,
+        PATH,
+        "A file that holds the token and that others cannot read.",
+        "存放令牌的文件,其他用户不可读。",
+    )
+    name: str | None = setting(
+        None,
+        TEXT,
+        "The worker's name, for people.",
+        "执行器的名称,供人辨认。",
+        shown="host and process id",
+    )
+    group: tuple[str, ...] = setting(
+        (),
+        LIST,
+        "Groups whose tasks it takes, separated by commas. It takes tasks without a group too.",
+        "领取哪些分组的任务,用逗号分隔;不属于任何分组的任务也会领取。",
+    )
+    slots: int = setting(16, whole(1, 10_000), "How many handlers it runs at once.", "同时运行多少个处理函数。")
+    weight: int = setting(
+        1, whole(1, 1_000), "Its share of the work beside other workers.", "与其他执行器相比分担任务的权重。"
+    )
+    isolation: str = setting(
+        "thread",
+        choice("thread", "process"),
+        "Where `def` handlers run. `process` comes with the next release.",
+        "`def` 处理函数在哪里运行。`process` 将在下一版本提供。",
+    )
+    shutdown_grace: int = setting(
+        30 * SECOND,
+        duration("0s", "24h"),
+        "How long running handlers may go on after the worker is told to stop.",
+        "收到停止信号后,运行中的处理函数最多再运行多久。",
+    )
+    max_abandoned: int = setting(
+        3,
+        whole(1, 10_000),
+        "After so many handlers that could not be stopped the worker drains and ends.",
+        "无法停止的处理函数达到这个数目后,执行器停止领取任务并退出。",
+    )
+
+    def faults(self) -> list[Fault]:
+        """What does not fit together, or is not there yet."""
+        found = url_faults(self.url)
+        if self.isolation == "process":
+            found.append(
+                Fault(
+                    "isolation",
+                    "not_yet",
+                    "handlers in processes of their own come with the next release; use isolation = thread",
+                )
+            )
+        for group in self.group:
+            try:
+                check_name(group, "group")
+            except InvalidInput as error:
+                found.extend(error.errors)
+        return found
+
+    def secret(self) -> str | None:
+        """The token, from wherever it was given. Raises RefusesToStart for a file that cannot be trusted."""
+        return token_of(self.token, self.token_file)

@@ -1,0 +1,177 @@
+"""Brings on what time brings on: scheduled tasks become ready, lapsed leases are rescued, overdue tasks expire.
+
+A plain loop, woken by one alarm at the earliest instant that the store knows of. It pages by (instant, seq), so that no
+block of rows can hold up those behind it, and every write is guarded by the instant itself: a lease that was renewed
+after it was read is left alone. It fails by stopping to make progress, which `age` shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from rota.contract.store import Store
+from rota.engine.aftermath import Aftermath
+from rota.engine.gauges import Gauges
+from rota.engine.roster import Roster
+from rota.engine.settings import EngineSettings
+from rota.engine.timer import Timer
+from rota.life.failpoint import failpoint
+from rota.model import lifecycle
+from rota.model.change import Change, Move
+from rota.model.errors import RotaError
+from rota.model.retry import SECOND
+from rota.model.task import State, Task
+
+PAGE = 500
+STARTS_EVERY = 1.0
+"""Seconds between two writes of which running tasks have started. A shorter task never costs this write."""
+AFTER_AN_OUTAGE = 1.0
+
+Place = tuple[int, int]
+
+
+class Caretaker:
+    """One per node."""
+
+    def __init__(self, store: Store, roster: Roster, gauges: Gauges, settings: EngineSettings) -> None:
+        self._store = store
+        self._roster = roster
+        self._gauges = gauges
+        self._settings = settings
+        self._wake = asyncio.Event()
+        self.timer = Timer(store.now, self._wake.set)
+        self._frozen_until = 0
+        self._frozen_before = 0
+        self._starts: asyncio.TimerHandle | None = None
+        self._writing: set[asyncio.Task[None]] = set()
+        self.last_success = 0
+
+    async def run(self, aftermath: Aftermath) -> None:
+        """Until cancelled."""
+        self._freeze(self._store.now())
+        while True:
+            self._wake.clear()
+            try:
+                await self._round(aftermath)
+                if (due := await self._store.next_due()) is not None:
+                    self.timer.by(max(due, self._thaw(due)))
+            except RotaError:
+                await asyncio.sleep(AFTER_AN_OUTAGE)
+                self._freeze(self._store.now())
+                self._wake.set()
+            await self._wake.wait()
+
+    def age(self, now: int) -> int:
+        """Microseconds since it last went round."""
+        return now - self.last_success
+
+    def started(self) -> None:
+        """Some worker started tasks: write it down soon, for those that are then still running."""
+        if self._starts is None:
+            self._starts = asyncio.get_running_loop().call_later(STARTS_EVERY, self._write_starts)
+
+    async def stop(self) -> None:
+        self.timer.cancel()
+        if self._starts is not None:
+            self._starts.cancel()
+        if self._writing:
+            await asyncio.gather(*self._writing, return_exceptions=True)
+
+    async def _round(self, aftermath: Aftermath) -> None:
+        now = self._store.now()
+        keep = self._settings.retention
+        await self._sweep(
+            aftermath,
+            lambda after: self._store.due(State.SCHEDULED, now, after, PAGE),
+            lambda task: lifecycle.promote(task, now),
+            _due_place,
+        )
+        await self._sweep(
+            aftermath,
+            lambda after: self._store.due(State.RUNNING, now, after, PAGE),
+            lambda task: None if self._spared(task, now) else lifecycle.rescue(task, now, keep),
+            _due_place,
+        )
+        await self._sweep(
+            aftermath,
+            lambda after: self._store.expiring(now, after, PAGE),
+            lambda task: lifecycle.expire(task, now, keep),
+            _expiry_place,
+        )
+        self.last_success = now
+
+    async def _sweep(
+        self,
+        aftermath: Aftermath,
+        page: Callable[[Place | None], Awaitable[list[Task]]],
+        transition: Callable[[Task], Move | None],
+        place: Callable[[Task], Place],
+    ) -> None:
+        after: Place | None = None
+        while tasks := await page(after):
+            after = place(tasks[-1])
+            moved = [(task, change) for task in tasks if (change := transition(task)) is not None]
+            failpoint("caretaker.between_read_and_write")
+            if moved:
+                await self._write(aftermath, moved)
+            if len(tasks) < PAGE:
+                return
+
+    async def _write(self, aftermath: Aftermath, moved: list[tuple[Task, Move]]) -> None:
+        changes: list[Change] = [change for _, change in moved]
+        tasks = [task for task, _ in moved]
+        applied = await self._store.apply(changes)
+        for task, change in moved:
+            if change.seq in applied.accepted and change.from_state is State.RUNNING:
+                self._gauges.rescued += 1
+                if (seat := self._roster.seat(task.worker)) is not None:
+                    self._lost(seat.held, task, seat.drop)
+        aftermath.follow(tasks, changes, applied)
+
+    def _lost(self, held: dict[bytes, Task], task: Task, drop: Callable[[bytes], Task | None]) -> None:
+        mine = held.get(task.id)
+        if mine is not None and mine.attempt == task.attempt:
+            drop(task.id)
+
+    def _freeze(self, now: int) -> None:
+        """The store was away, or this node was: a worker could not renew, and is not dead for it."""
+        self._frozen_before = now
+        self._frozen_until = now + self._settings.lease_ttl
+
+    def _spared(self, task: Task, now: int) -> bool:
+        return now < self._frozen_until and (task.claimed_at or 0) < self._frozen_before
+
+    def _thaw(self, due: int) -> int:
+        """A due instant in the past may belong to a spared lease: look again in a second, or when it is spared no more."""
+        now = self._store.now()
+        return min(self._frozen_until, now + SECOND) if due <= now < self._frozen_until else due
+
+    def _write_starts(self) -> None:
+        self._starts = None
+        changes: list[Change] = []
+        for seat in self._roster:
+            changes += [
+                lifecycle.start(task, task.started_at)
+                for task in seat.fresh.values()
+                if task.started_at is not None and task.state is State.RUNNING
+            ]
+            seat.fresh.clear()
+        if changes:
+            writing = asyncio.get_running_loop().create_task(self._keep_starts(changes))
+            self._writing.add(writing)
+            writing.add_done_callback(self._writing.discard)
+
+    async def _keep_starts(self, changes: list[Change]) -> None:
+        try:
+            await self._store.apply(changes)
+        except RotaError:
+            return  # known in memory; a rescue without it spends nothing of an innocent task's budget
+
+
+def _due_place(task: Task) -> Place:
+    return (task.due_at or 0, task.seq)
+
+
+def _expiry_place(task: Task) -> Place:
+    return (task.expire_at or 0, task.seq)

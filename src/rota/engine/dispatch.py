@@ -1,0 +1,271 @@
+"""Ready tasks to workers with room: the least loaded first, in the order of the lines, many in one write.
+
+Choosing is synchronous and takes the room at once; the claim is then written, and what the store grants is assigned.
+So any number of rounds may be under way together, and share a commit, without giving one place twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Coroutine, Iterable, Sequence
+
+from rota.contract.coordination import ReadyIndex
+from rota.contract.store import Store
+from rota.engine.roster import Roster, Seat
+from rota.engine.settings import EngineSettings
+from rota.engine.waiters import Waiters
+from rota.life.failpoint import failpoint
+from rota.model import lifecycle
+from rota.model.errors import RotaError
+from rota.model.retry import SECOND
+from rota.model.task import Lane, Reason, State, Task
+
+SUSPECT = frozenset({Reason.GIVEN_BACK, Reason.LEASE_LOST})
+"""A task that comes from a lost worker is announced before it starts, so that one that kills workers is counted."""
+RECALL_AFTER = 0.15
+"""Seconds that un-started tasks may sit with a busy worker while another has a free slot."""
+STORE_AWAY_PAUSE = 0.5
+MOST_A_ROUND = 2_000
+
+Pick = tuple[Seat, Task]
+
+
+class Dispatch:
+    """Matches the lines with the roster whenever one of them changed."""
+
+    def __init__(
+        self, store: Store, index: ReadyIndex, roster: Roster, waiters: Waiters, settings: EngineSettings
+    ) -> None:
+        self._store = store
+        self._index = index
+        self._roster = roster
+        self._waiters = waiters
+        self._settings = settings
+        self._rounds: set[asyncio.Task[None]] = set()
+        self._kicked = False
+        self._refilling = False
+        self._recall: asyncio.TimerHandle | None = None
+        self._stopped = False
+
+    def kick(self) -> None:
+        """Something became ready, or somebody got room: look once this turn of the loop is over."""
+        if not self._kicked and not self._stopped:
+            self._kicked = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def ready(self, tasks: Iterable[Task]) -> None:
+        """Tasks that became ready, by the store's word."""
+        self._index.push(tasks)
+        self.kick()
+
+    def express(self, tasks: Sequence[Task], now: int) -> list[Pick]:
+        """Leases new records before they are kept, where nothing is ahead of them and a worker has room."""
+        picks: list[Pick] = []
+        by_lane: dict[Lane, list[Task]] = {}
+        for task in tasks:
+            if task.state is State.READY and task.spec.order_key is None:
+                by_lane.setdefault(task.spec.lane, []).append(task)
+        for lane, fresh in by_lane.items():
+            if self._index.empty(lane):
+                fresh.sort(key=_line)
+                picks += self._place(fresh, self._roster.eligible(lane))
+        for seat, task in picks:
+            lifecycle.claim(task, seat.number, now, self._settings.lease_ttl).onto(task)
+        return picks
+
+    def take_back(self, picks: Sequence[Pick]) -> None:
+        """The express leases of a submit that was not kept are void."""
+        for seat, task in picks:
+            seat.drop(task.id)
+        if picks:
+            self.kick()
+
+    def accepted(self, picks: Sequence[Pick], tasks: Sequence[Task], *, complete: bool) -> None:
+        """A submit is kept: assigns what it leased, and lines up the rest."""
+        if not complete:
+            kept = {id(task) for task in tasks}
+            void = [pick for pick in picks if id(pick[1]) not in kept]
+            self.take_back(void)
+            picks = [pick for pick in picks if id(pick[1]) in kept]
+        if picks:
+            self._assign(picks, frozenset())
+        if len(picks) < len(tasks):
+            lined_up = [task for task in tasks if task.state is State.READY]
+            if lined_up:
+                self.ready(lined_up)
+
+    async def stop(self) -> None:
+        """No new rounds; waits for those under way."""
+        self._stopped = True
+        if self._recall is not None:
+            self._recall.cancel()
+        if self._rounds:
+            await asyncio.gather(*self._rounds, return_exceptions=True)
+
+    def _look(self) -> None:
+        self._kicked = False
+        if self._stopped:
+            return
+        picks = self._choose()
+        if picks:
+            self._spawn(self._claim(picks))
+        elif not self._refilling:
+            self._spawn(self._refill())
+        self._watch_the_idle()
+
+    def _choose(self) -> list[Pick]:
+        heads = [
+            (*head, lane)
+            for lane in self._index.lanes()
+            if (head := self._index.head(lane)) is not None and self._roster.eligible(lane)
+        ]
+        heapq.heapify(heads)
+        picks: list[Pick] = []
+        while heads and len(picks) < MOST_A_ROUND:
+            _, _, lane = heapq.heappop(heads)
+            seats = [seat for seat in self._roster.eligible(lane) if seat.room > 0]
+            if not seats:
+                continue
+            until = heads[0][:2] if heads else None
+            room = sum(seat.room for seat in seats)
+            picks += self._place(self._index.take(lane, min(room, MOST_A_ROUND), until), seats)
+            if (head := self._index.head(lane)) is not None:
+                heapq.heappush(heads, (*head, lane))
+        return picks
+
+    def _place(self, tasks: Sequence[Task], eligible: Sequence[Seat]) -> list[Pick]:
+        """Gives tasks, in order, each to the least loaded seat with room; takes that room."""
+        seats = [seat for seat in eligible if seat.room > 0]
+        if len(seats) == 1:
+            seat = seats[0]
+            given = tasks[: seat.room]
+            seat.give(given)
+            return [(seat, task) for task in given]
+        picks: list[Pick] = []
+        loads = [(seat.fullness, order, seat) for order, seat in enumerate(seats)]
+        heapq.heapify(loads)
+        for task in tasks:
+            if not loads:
+                break
+            _, order, seat = loads[0]
+            seat.give((task,))
+            picks.append((seat, task))
+            if seat.room > 0:
+                heapq.heapreplace(loads, (seat.fullness, order, seat))
+            else:
+                heapq.heappop(loads)
+        return picks
+
+    async def _claim(self, picks: list[Pick]) -> None:
+        now = self._store.now()
+        ttl = self._settings.lease_ttl
+        claims = [lifecycle.claim(task, seat.number, now, ttl) for seat, task in picks]
+        failpoint("dispatch.before_claim")
+        try:
+            applied = await self._store.apply(claims)
+        except RotaError:
+            await self._undo(picks)
+            return
+        failpoint("dispatch.after_claim")
+        granted: list[Pick] = []
+        suspects: set[int] = set()
+        for pick, change in zip(picks, claims, strict=True):
+            seat, task = pick
+            if task.seq not in applied.accepted:
+                seat.drop(task.id)
+                continue
+            if task.reason in SUSPECT:
+                suspects.add(task.seq)
+            change.onto(task)
+            granted.append(pick)
+        if granted:
+            self._assign(granted, frozenset(suspects))
+        if len(granted) < len(picks):
+            self.kick()
+        if not self._refilling:
+            await self._refill()
+
+    async def _undo(self, picks: Sequence[Pick]) -> None:
+        """The store is away: the places are free again, the tasks back in line, and the next look is after a pause."""
+        for seat, task in picks:
+            seat.drop(task.id)
+        self._index.push(task for _, task in picks)
+        await asyncio.sleep(STORE_AWAY_PAUSE)
+        self.kick()
+
+    def _assign(self, picks: Sequence[Pick], suspects: frozenset[int]) -> None:
+        by_seat: dict[Seat, list[Task]] = {}
+        for seat, task in picks:
+            by_seat.setdefault(seat, []).append(task)
+        for seat, tasks in by_seat.items():
+            if seat.detached:
+                self._spawn(self.give_back(seat, tasks, Reason.GIVEN_BACK))
+            else:
+                seat.door.assign(tasks, suspects)
+
+    async def give_back(self, seat: Seat, tasks: Sequence[Task], reason: Reason) -> None:
+        """Leased tasks that their worker has not, or no longer: back into the line, or ended where cancel was asked."""
+        now = self._store.now()
+        held = {task.seq: task for task in tasks if seat.drop(task.id) is not None}
+        changes = [lifecycle.release(task, now, reason, self._settings.retention) for task in held.values()]
+        try:
+            applied = await self._store.apply(changes)
+        except RotaError:
+            return  # the leases lapse by themselves
+        moved = [held[change.seq] for change in changes if change.seq in applied.accepted]
+        for change in changes:
+            if change.seq in applied.accepted:
+                change.onto(held[change.seq])
+        self._waiters.tell(task for task in moved if task.state.ended)
+        self.ready([task for task in moved if task.state is State.READY] + applied.unblocked)
+
+    async def _refill(self) -> None:
+        self._refilling = True
+        try:
+            if await self._index.refill():
+                self.kick()
+        except RotaError:
+            await asyncio.sleep(STORE_AWAY_PAUSE)
+            self.kick()
+        finally:
+            self._refilling = False
+
+    def _watch_the_idle(self) -> None:
+        """Looks again a little later where tasks wait un-started with one worker while another has a free slot."""
+        if self._recall is None and self._backlogged() is not None:
+            self._recall = asyncio.get_running_loop().call_later(RECALL_AFTER, self._call_back)
+
+    def _backlogged(self) -> tuple[Seat, int] | None:
+        """The seat with most tasks beyond its slots, and how many a seat with free slots could run of them."""
+        fullest = max(self._roster, key=lambda seat: seat.in_hand - seat.facts.slots, default=None)
+        if fullest is None or fullest.in_hand <= fullest.facts.slots:
+            return None
+        lanes = {task.spec.lane for task in fullest.held.values() if task.id not in fullest.started}
+        idle = sum(
+            seat.idle_slots
+            for seat in self._roster
+            if seat is not fullest and any(seat in self._roster.eligible(lane) for lane in lanes)
+        )
+        count = min(idle, fullest.in_hand - fullest.facts.slots)
+        return (fullest, count) if count > 0 else None
+
+    def _call_back(self) -> None:
+        self._recall = None
+        if self._stopped or (found := self._backlogged()) is None:
+            return
+        seat, count = found
+        now = self._store.now()
+        if now - seat.recalled_at >= RECALL_AFTER * SECOND:
+            seat.recalled_at = now
+            seat.door.recall(count)
+        self._watch_the_idle()
+
+    def _spawn(self, round_: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(round_)
+        self._rounds.add(task)
+        task.add_done_callback(self._rounds.discard)
+
+
+def _line(task: Task) -> int:
+    return task.line

@@ -1,0 +1,190 @@
+"""The workers that are connected, what each can run, and what each has in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rota.contract.door import WorkerDoor
+from rota.model.method import NO_OPTIONS, Method, Options
+from rota.model.task import Lane, Task
+from rota.model.worker import Facts, Load
+
+_SMOOTHING = 0.3
+
+
+class Seat:
+    """One worker at work. `held` are the leased tasks by id; `in_hand` also counts reports that are being written."""
+
+    __slots__ = (
+        "_mean",
+        "detached",
+        "door",
+        "draining",
+        "facts",
+        "finished",
+        "fresh",
+        "groups",
+        "held",
+        "in_hand",
+        "load",
+        "methods",
+        "number",
+        "prefetch",
+        "recalled_at",
+        "seen_at",
+        "session_key",
+        "started",
+        "versions",
+    )
+
+    def __init__(
+        self, number: int, facts: Facts, methods: Sequence[Method], session_key: bytes, door: WorkerDoor
+    ) -> None:
+        self.number = number
+        self.session_key = session_key
+        self.door = door
+        self.held: dict[bytes, Task] = {}
+        self.started: set[bytes] = set()
+        self.fresh: dict[bytes, Task] = {}
+        """Started, and the store does not know yet."""
+        self.in_hand = 0
+        self.prefetch = 0
+        self.draining = False
+        self.detached = False
+        self.load = Load()
+        self.finished = 0
+        self.seen_at = 0
+        self.recalled_at = 0
+        self._mean: float | None = None
+        self.learn(facts, methods)
+
+    def learn(self, facts: Facts, methods: Sequence[Method]) -> None:
+        self.facts = facts
+        self.methods = tuple(methods)
+        self.groups = frozenset(facts.groups)
+        self.versions: dict[str, set[int]] = {}
+        for method in methods:
+            self.versions.setdefault(method.name, set()).add(method.version)
+
+    @property
+    def room(self) -> int:
+        """How many more tasks it may be given now."""
+        if self.draining or self.detached:
+            return 0
+        return self.facts.slots + self.prefetch - self.in_hand
+
+    @property
+    def idle_slots(self) -> int:
+        if self.draining or self.detached:
+            return 0
+        return max(0, self.facts.slots - self.in_hand)
+
+    @property
+    def fullness(self) -> float:
+        return self.in_hand / (self.facts.slots * self.facts.weight)
+
+    def serves(self, lane: Lane, highest: int | None) -> bool:
+        if lane.target is not None and lane.target != self.facts.id:
+            return False
+        if lane.group is not None and lane.group not in self.groups:
+            return False
+        return (lane.version or highest) in self.versions.get(lane.method, ())
+
+    def give(self, tasks: Iterable[Task]) -> None:
+        for task in tasks:
+            self.held[task.id] = task
+            self.in_hand += 1
+
+    def drop(self, task_id: bytes) -> Task | None:
+        """Forgets a task that is no longer in its hands."""
+        if (task := self.held.pop(task_id, None)) is not None:
+            self.in_hand -= 1
+            self.started.discard(task_id)
+            self.fresh.pop(task_id, None)
+        return task
+
+    def pace(self, ran: float, count: int, cap: int, ahead: float) -> None:
+        """Learns how long its tasks are (microseconds, over `count` of them), and how many to give it ahead."""
+        mean = ran / count
+        self._mean = mean if self._mean is None else self._mean + _SMOOTHING * (mean - self._mean)
+        if self._mean >= ahead:
+            self.prefetch = 0
+        else:
+            self.prefetch = min(cap, int(self.facts.slots * ahead / max(self._mean, 1.0)))
+
+
+class Roster:
+    """Who is there. Answers by lane are remembered until somebody comes, goes or learns."""
+
+    def __init__(self) -> None:
+        self._seats: dict[int, Seat] = {}
+        self._by_id: dict[str, Seat] = {}
+        self._eligible: dict[Lane, list[Seat]] = {}
+        self._declared: dict[str, dict[int, Method]] = {}
+
+    def __iter__(self) -> Iterator[Seat]:
+        return iter(self._seats.values())
+
+    def __len__(self) -> int:
+        return sum(not seat.detached for seat in self._seats.values())
+
+    def seat(self, number: int | None) -> Seat | None:
+        return self._seats.get(number) if number is not None else None
+
+    def named(self, worker_id: str) -> Seat | None:
+        return self._by_id.get(worker_id)
+
+    def add(self, seat: Seat) -> None:
+        self._seats[seat.number] = seat
+        self._by_id[seat.facts.id] = seat
+        self.declare(seat.methods)
+        self.changed()
+
+    def remove(self, seat: Seat) -> None:
+        self._seats.pop(seat.number, None)
+        self._by_id.pop(seat.facts.id, None)
+        self.changed()
+
+    def changed(self) -> None:
+        self._eligible.clear()
+
+    def eligible(self, lane: Lane) -> list[Seat]:
+        """Those that may run tasks of the lane, full or not. An unpinned task goes to the highest live version."""
+        known = self._eligible.get(lane)
+        if known is None:
+            highest = None if lane.version else self._highest_live(lane.method)
+            known = [seat for seat in self._seats.values() if not seat.detached and seat.serves(lane, highest)]
+            if len(self._eligible) > 10_000:
+                self._eligible.clear()
+            self._eligible[lane] = known
+        return known
+
+    def declare(self, methods: Iterable[Method]) -> None:
+        """Remembers methods, offered now or before."""
+        for method in methods:
+            self._declared.setdefault(method.name, {})[method.version] = method
+
+    def offered(self, name: str) -> bool:
+        """Some worker has offered the method, now or before."""
+        return name in self._declared
+
+    def defaults(self, name: str, version: int | None) -> Options:
+        """The options declared with a method: of the pinned version, else of the highest live, else the highest known."""
+        versions = self._declared.get(name)
+        if not versions:
+            return NO_OPTIONS
+        wanted = version or self._highest_live(name) or max(versions)
+        method = versions.get(wanted)
+        return method.defaults if method is not None else NO_OPTIONS
+
+    def offers(self, method: Method) -> int:
+        """How many live workers offer it."""
+        return sum(
+            not seat.detached and method.version in seat.versions.get(method.name, ()) for seat in self._seats.values()
+        )
+
+    def _highest_live(self, name: str) -> int | None:
+        versions = [
+            max(seat.versions[name]) for seat in self._seats.values() if not seat.detached and name in seat.versions
+        ]
+        return max(versions, default=None)

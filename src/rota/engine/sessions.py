@@ -1,0 +1,281 @@
+"""Workers come, report and go: what the engine does for one connection of a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+
+from rota.contract.door import WorkerDoor
+from rota.contract.journal import Journal
+from rota.contract.store import Store
+from rota.engine.caretaker import Caretaker
+from rota.engine.dispatch import Dispatch
+from rota.engine.outcome import Outcome
+from rota.engine.roster import Roster, Seat
+from rota.engine.settings import EngineSettings
+from rota.model import lifecycle
+from rota.model.change import Change
+from rota.model.errors import Conflict, RotaError
+from rota.model.log import LogLine, Progress
+from rota.model.method import Method
+from rota.model.report import Held, Refused, Report
+from rota.model.retry import SECOND
+from rota.model.task import Reason, State, Task
+from rota.model.worker import Facts, Load
+
+SUPERSEDED = 4409
+Ref = tuple[bytes, int]
+
+_RELEASES = {"recalled": Reason.RECALLED, "draining": Reason.DRAINED}
+
+
+class Sessions:
+    """Lets workers in, and holds what their sessions share."""
+
+    def __init__(
+        self,
+        store: Store,
+        roster: Roster,
+        dispatch: Dispatch,
+        outcome: Outcome,
+        caretaker: Caretaker,
+        journal: Journal,
+        settings: EngineSettings,
+    ) -> None:
+        self.store = store
+        self.roster = roster
+        self.dispatch = dispatch
+        self.outcome = outcome
+        self.caretaker = caretaker
+        self.journal = journal
+        self.settings = settings
+        self._entrance = asyncio.Lock()
+        self._errands: set[asyncio.Task[None]] = set()
+        self.stopping = False
+
+    async def connect(
+        self,
+        facts: Facts,
+        methods: Sequence[Method],
+        held: Sequence[Held],
+        session_key: bytes,
+        draining: bool,
+        door: WorkerDoor,
+    ) -> tuple[WorkerSession, list[Ref]]:
+        """Registers a worker; answers its session, and the attempts in `held` that are no longer its own.
+
+        The same id with the same key is the same worker again: the older door is closed as superseded. Raises Conflict
+        (`worker_id_taken`) for the same id with another key.
+        """
+        async with self._entrance:
+            known = self.roster.named(facts.id)
+            if known is not None and known.session_key != session_key:
+                raise Conflict(
+                    f"the worker id {facts.id!r} belongs to another process; start with an id of your own",
+                    code="worker_id_taken",
+                )
+            number = await self.store.enlist(facts, methods)
+            seat = known or Seat(number, facts, methods, session_key, door)
+            if known is not None:
+                if not known.detached and known.door is not door:
+                    known.door.close(SUPERSEDED, "the same worker connected again")
+                seat.learn(facts, methods)
+                seat.door = door
+            seat.draining, seat.detached, seat.seen_at = draining, False, self.store.now()
+            lost = await self._reattach(seat, held)
+            self.roster.add(seat)
+        self.dispatch.kick()
+        return WorkerSession(self, seat, door), lost
+
+    def errand(self, work: Coroutine[None, None, None]) -> None:
+        """Runs something beside the caller; a store that is away is no reason to fail."""
+        task = asyncio.get_running_loop().create_task(_quietly(work))
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def stop(self) -> None:
+        if self._errands:
+            await asyncio.gather(*self._errands, return_exceptions=True)
+
+    async def _reattach(self, seat: Seat, held: Sequence[Held]) -> list[Ref]:
+        said = {item.id: item for item in held}
+        silent = [
+            task for task in seat.held.values() if task.id not in said and task.state is State.RUNNING and task.seq
+        ]
+        if silent:
+            await self.dispatch.give_back(seat, silent, Reason.GIVEN_BACK)
+        unknown = [item.id for item in held if item.id not in seat.held]
+        records = await self.store.get(unknown) if unknown else {}
+        kept: list[Task] = []
+        lost: list[Ref] = []
+        for item in held:
+            task = seat.held.get(item.id) or records.get(item.id)
+            if task is None or not _still_its(task, item, seat.number):
+                lost.append((item.id, item.attempt))
+                continue
+            if item.id not in seat.held:
+                seat.give((task,))
+            if item.started_at is not None:
+                self._mark_started(seat, task)
+            kept.append(task)
+        lost += await self.renew(seat, kept)
+        return lost
+
+    async def renew(self, seat: Seat, tasks: Sequence[Task]) -> list[Ref]:
+        """New deadlines for these leases; the attempts whose lease is gone."""
+        if not tasks:
+            return []
+        now, ttl = self.store.now(), self.settings.lease_ttl
+        changes: list[Change] = [lifecycle.renew(task, now, ttl) for task in tasks if task.state is State.RUNNING]
+        applied = await self.store.apply(changes)
+        by_seq = {task.seq: task for task in tasks}
+        lost: list[Ref] = []
+        for change in changes:
+            task = by_seq[change.seq]
+            if change.seq in applied.accepted:
+                change.onto(task)
+            elif seat.held.get(task.id) is task:
+                seat.drop(task.id)
+                lost.append((task.id, task.attempt))
+        return lost
+
+    def mark_started(self, seat: Seat, tasks: Sequence[Held]) -> None:
+        for item in tasks:
+            task = seat.held.get(item.id)
+            if task is not None and task.attempt == item.attempt:
+                self._mark_started(seat, task)
+
+    def _mark_started(self, seat: Seat, task: Task) -> None:
+        if task.id in seat.started:
+            return
+        seat.started.add(task.id)
+        if task.started_at is None:
+            task.started_at = self.store.now()
+        seat.fresh[task.id] = task
+        self.caretaker.started()
+
+
+class WorkerSession:
+    """One worker's connection. Its calls do nothing once another connection of the worker has taken over."""
+
+    def __init__(self, sessions: Sessions, seat: Seat, door: WorkerDoor) -> None:
+        self._all = sessions
+        self._seat = seat
+        self._door = door
+
+    @property
+    def number(self) -> int:
+        return self._seat.number
+
+    def started(self, tasks: Sequence[Held]) -> None:
+        """Notes that attempts have begun; repeated and stale ones are ignored."""
+        if self._mine:
+            self._all.mark_started(self._seat, tasks)
+
+    async def finished(self, reports: Sequence[Report]) -> list[Refused]:
+        """Keeps outcomes; see Outcome.finished. A report of the very attempt is good by whatever connection it comes."""
+        return await self._all.outcome.finished(self._seat, reports)
+
+    async def released(self, refs: Sequence[Ref], reason: str) -> None:
+        """Takes back tasks that the worker will not run."""
+        if not self._mine:
+            return
+        tasks = [
+            task
+            for task_id, attempt in refs
+            if (task := self._seat.held.get(task_id)) is not None and task.attempt == attempt
+        ]
+        if tasks:
+            await self._all.dispatch.give_back(self._seat, tasks, _RELEASES.get(reason, Reason.RECALLED))
+
+    def heartbeat(self, load: Load) -> None:
+        """Notes the load, and renews the leases that are a third through their time."""
+        if not self._mine:
+            return
+        seat, now = self._seat, self._all.store.now()
+        seat.load, seat.seen_at = load, now
+        soon = now + self._all.settings.lease_ttl * 3 // 4
+        due = [
+            task
+            for task in seat.held.values()
+            if task.state is State.RUNNING and task.due_at is not None and task.due_at < soon
+        ]
+        if due:
+            self._all.errand(self._renew(due))
+
+    def report(self, task_id: bytes, attempt: int, lines: Sequence[LogLine], progress: Progress | None) -> None:
+        """Log lines and progress of an attempt in hand."""
+        task = self._seat.held.get(task_id)
+        if task is None or task.attempt != attempt or not self._mine:
+            return
+        if lines:
+            self._all.journal.write(task.seq, lines)
+        if progress is not None:
+            self._all.journal.mark(task.seq, progress)
+
+    async def reregister(self, facts: Facts, methods: Sequence[Method], draining: bool) -> None:
+        """The worker offers other methods now, or drains."""
+        await self._all.store.enlist(facts, methods)
+        self._seat.learn(facts, methods)
+        self._seat.draining = draining
+        self._all.roster.add(self._seat)
+        self._all.dispatch.kick()
+
+    async def closed(self, drained: bool, reason: str) -> None:
+        """The link is gone. Un-started tasks go back at once; started ones have a short time to be claimed again.
+
+        After a drain, or when this node itself stops, nothing is hurried.
+        """
+        if not self._mine:
+            return
+        seat = self._seat
+        seat.detached = True
+        self._all.roster.changed()
+        loop = asyncio.get_running_loop()
+        loop.call_later((self._all.settings.closed_lease_ttl / SECOND) * 2 + 1, self._forget)
+        if self._all.stopping:
+            return
+        await self._all.store.retire(seat.number, reason)
+        leased = [task for task in seat.held.values() if task.state is State.RUNNING and task.seq]
+        if drained:
+            await self._all.dispatch.give_back(seat, leased, Reason.DRAINED)
+            return
+        unstarted = [task for task in leased if task.id not in seat.started]
+        if unstarted:
+            await self._all.dispatch.give_back(seat, unstarted, Reason.GIVEN_BACK)
+        await self._shorten([task for task in leased if task.id in seat.started])
+
+    async def _shorten(self, tasks: Sequence[Task]) -> None:
+        store, ttl = self._all.store, self._all.settings.closed_lease_ttl
+        if not tasks:
+            return
+        now = store.now()
+        changes: list[Change] = [lifecycle.renew(task, now, ttl) for task in tasks]
+        starts: list[Change] = [lifecycle.start(task, task.started_at or now) for task in tasks]
+        await store.apply(starts)
+        await store.apply(changes)
+        self._all.caretaker.timer.by(now + ttl)
+
+    async def _renew(self, tasks: Sequence[Task]) -> None:
+        lost = await self._all.renew(self._seat, tasks)
+        if lost and self._mine:
+            self._door.cancel(lost, "lease lost")
+
+    def _forget(self) -> None:
+        if self._seat.detached and self._all.roster.seat(self._seat.number) is self._seat:
+            self._all.roster.remove(self._seat)
+
+    @property
+    def _mine(self) -> bool:
+        return self._seat.door is self._door and not self._seat.detached
+
+
+def _still_its(task: Task, item: Held, number: int) -> bool:
+    return task.state is State.RUNNING and task.attempt == item.attempt and task.worker == number
+
+
+async def _quietly(work: Coroutine[None, None, None]) -> None:
+    try:
+        await work
+    except RotaError:
+        return
