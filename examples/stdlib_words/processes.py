@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,26 +22,32 @@ class DemoError(Exception):
 @contextmanager
 def node(folder: Path) -> Iterator[str]:
     """A node with its data in `folder`, on a free port of loopback; its address."""
-    url = f"http://127.0.0.1:{_free_port()}"
-    port = url.rpartition(":")[2]
-    with _process("node", folder, "node", "--data", str(folder / "data"), "--http-port", port) as process:
-        _await_ready(url, process, folder / "node.log")
-        yield url
+    command = ("node", "--json", "--http-port", "0", "--data", str(folder / "data"))
+    with _process("node", folder, command, stdout=subprocess.PIPE) as process:
+        yield _address(process, folder / "node.log")
 
 
 @contextmanager
 def worker(name: str, url: str, app: str, code: Path, folder: Path) -> Iterator[None]:
     """A worker of that name, for the handlers of `app` (module:app) in the folder `code`."""
-    with _process(name, folder, "worker", app, "--name", name, "--url", url, "--slots", "8", cwd=code):
+    with _process(name, folder, ("worker", app, "--name", name, "--url", url), cwd=code):
         yield
 
 
 @contextmanager
-def _process(name: str, folder: Path, *arguments: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def _process(
+    name: str, folder: Path, command: Sequence[str], *, cwd: Path | None = None, stdout: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / f"{name}.log").open("wb") as log:
-        # A session of its own: Ctrl-C in the terminal reaches the demo alone, which then stops its processes in order.
         process = subprocess.Popen(
-            [str(ROTA), *arguments], stdout=log, stderr=log, cwd=cwd, env=_environment(), start_new_session=True
+            [str(ROTA), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout or log,
+            stderr=log,
+            cwd=cwd,
+            env=_environment(),
+            # Ctrl-C in the terminal reaches the demo alone, which then stops its processes in order.
+            start_new_session=True,
         )
         try:
             yield process
@@ -60,30 +64,21 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _await_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not _ready(url):
-        if process.poll() is not None:
-            raise DemoError(f"the node ended with exit code {process.returncode}:\n{log.read_text(errors='replace')}")
-        if time.monotonic() > deadline:
-            raise DemoError(f"the node was not ready after {START_SECONDS:.0f} s:\n{log.read_text(errors='replace')}")
-        time.sleep(0.05)
-
-
-def _ready(url: str) -> bool:
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """What the node says in its first line, once it answers."""
+    assert process.stdout is not None
+    watchdog = threading.Timer(START_SECONDS, process.terminate)
+    watchdog.start()
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
+        line = process.stdout.readline()
+    finally:
+        watchdog.cancel()
+    if not line:
+        raise DemoError(f"the node did not start within {START_SECONDS:.0f} s; it said:\n{log.read_text(errors='replace')}")
+    return str(json.loads(line)["http_url"])
 
 
 def _environment() -> dict[str, str]:
     """Settings of the user's own must not lead the demo elsewhere."""
     return {name: value for name, value in os.environ.items() if not name.startswith("ROTA_")}
 
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -11,45 +11,58 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from cyclopts import Group, Parameter
 
 from rota.cli.output import Output
-from rota.config import ClientSettings, NodeSettings, WorkerSettings, resolve, unknown_variables
+from rota.config import resolve, unknown_variables
 from rota.config.sections import section_of, settings_in
 from rota.config.setting import Setting
 
-S = TypeVar("S", NodeSettings, WorkerSettings, ClientSettings)
 _GROUPS = {
     "node": Group("Node", sort_key=1),
     "worker": Group("Worker", sort_key=1),
     "client": Group("Connection", sort_key=1),
 }
 _COMMON = Group("Output and configuration", sort_key=2)
-Json = Annotated[bool, Parameter(name="--json", negative="", help="JSON for machines.", group=_COMMON)]
+Json = Annotated[
+    bool, Parameter(name="--json", negative="", help="JSON for machines.", group=_COMMON, show_default=False)
+]
 Config = Annotated[
     Path | None,
-    Parameter(name="--config", help="A TOML file of settings (ROTA_CONFIG).", group=_COMMON, show_default=False),
+    Parameter(
+        name="--config",
+        help="A TOML file of settings (ROTA_CONFIG).",
+        metavar="PATH",
+        group=_COMMON,
+        show_default=False,
+    ),
 ]
 
 
 def command(
-    kind: type[S], *, defaults: dict[str, object] | None = None
+    *kinds: type[Any], defaults: dict[str, object] | None = None
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """The function's first two arguments become the resolved settings and the Output; it answers the exit code."""
+    """The function gets the resolved settings of each kind, the Output and its own arguments; it answers the exit code.
+
+    `defaults` stand in the place of the defaults of the first kind.
+    """
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
-        settings = [s for s in settings_in(section_of(kind)) if not s.secret]
+        settings = {s.key: s for kind in reversed(kinds) for s in settings_in(section_of(kind)) if not s.secret}
 
         def run(*args: Any, json: bool = False, config: Path | None = None, **given: Any) -> int:
             out = Output(json=json)
             for sentence in unknown_variables():
                 out.warn(sentence)
-            flags = {s.key: given.pop(_argument(s), None) for s in settings}
-            return function(resolve(kind, flags, file=config, defaults=defaults), out, *args, **given)
+            flags = {key: given.pop(_argument(s), None) for key, s in settings.items()}
+            resolved = [
+                resolve(kind, flags, file=config, defaults=defaults if kind is kinds[0] else None) for kind in kinds
+            ]
+            return function(*resolved, out, *args, **given)
 
-        return _shaped(run, function, [_parameter(s) for s in settings])
+        return _shaped(run, function, [_parameter(s) for s in settings.values()], skip=len(kinds) + 1)
 
     return decorate
 
@@ -68,7 +81,7 @@ def _shaped(
     function: Callable[..., int],
     flags: list[inspect.Parameter],
     *,
-    skip: int = 2,
+    skip: int,
     with_config: bool = True,
 ) -> Callable[..., int]:
     hints = get_type_hints(function, include_extras=True)
@@ -89,6 +102,7 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         negative=f"--no-{setting.flag[2:]}" if setting.kind.is_flag else None,
         help=f"{setting.text['en']} ({setting.variable}{default})",
         group=_GROUPS[setting.section],
+        metavar=setting.kind.sign or None,
         show_default=False,
     )
     kind = bool if setting.kind.is_flag else str

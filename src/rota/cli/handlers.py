@@ -34,10 +34,16 @@ def load(targets: Sequence[str]) -> list[object]:
     return found
 
 
-def _load_one(target: str) -> object:
+def check_target(target: str) -> tuple[str, str]:
+    """The module and the name that it says. Raises InvalidInput where it says none."""
     module_name, colon, name = target.partition(":")
-    if not colon or not name or not all(part.isidentifier() for part in [*module_name.split("."), *name.split(".")]):
+    if not colon or not all(part.isidentifier() for part in [*module_name.split("."), *name.split(".")]):
         raise InvalidInput.at(target, "bad_target", f"this names no object in a module; {FORM}")
+    return module_name, name
+
+
+def _load_one(target: str) -> object:
+    module_name, name = check_target(target)
     thing: object = _module(module_name, target)
     for part in name.split("."):
         if not hasattr(thing, part):
@@ -67,11 +73,13 @@ def _broken(target: str, error: BaseException) -> InvalidInput:
 
 
 def place_of(error: BaseException) -> str:
-    """`file:line` of where an import broke: in the text for a SyntaxError, else the innermost frame outside Python's own."""
+    """`file:line` of where an import broke: in the text for a SyntaxError, else the innermost frame of the user's own code."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_machinery(f.filename)]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"
+    own = [f for f in frames if f.filename.startswith(os.getcwd() + os.sep) and "site-packages" not in f.filename]
+    last = next(iter([*own[-1:], *frames[-1:]]), None)
+    return f"{last.filename}:{last.lineno}" if last else "unknown place"
 
 
 def _is_machinery(filename: str) -> bool:

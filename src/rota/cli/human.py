@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rota.model.errors import InvalidInput
 
 _NONE = "–"
 
 
-def instant(microseconds: int | None) -> str:
+def instant(moment: datetime | None) -> str:
     """`2026-11-21 14:32:05 +08:00`; a dash for none."""
-    if not microseconds:
+    if moment is None:
         return _NONE
-    moment = datetime.fromtimestamp(microseconds // 1_000_000, UTC).astimezone()
-    offset = moment.strftime("%z")
-    return f"{moment:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]}"
+    local = moment.astimezone()
+    offset = local.strftime("%z")
+    return f"{local:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]}"
 
 
-def clock_time(microseconds: int) -> str:
+def clock_time(moment: datetime | None) -> str:
     """`14:32:05.123`, for lines of a log."""
-    moment = datetime.fromtimestamp(microseconds / 1e6, UTC).astimezone()
-    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
-
-
-def span(microseconds: int | None) -> str:
-    """Two units at most: `830 µs`, `12.3 ms`, `4.20 s`, `3 min 5 s`, `2 d 4 h`."""
-    if microseconds is None:
+    if moment is None:
         return _NONE
-    if microseconds < 1_000:
-        return f"{microseconds} µs"
-    if microseconds < 1_000_000:
-        return f"{microseconds / 1e3:.1f} ms"
-    if microseconds < 60_000_000:
-        return f"{microseconds / 1e6:.2f} s"
-    seconds = microseconds // 1_000_000
+    local = moment.astimezone()
+    return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
+
+
+def span(seconds: float | None) -> str:
+    """Two units at most: `830 µs`, `12.3 ms`, `4.20 s`, `3 min 5 s`, `2 d 4 h`."""
+    if seconds is None:
+        return _NONE
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.1f} ms"
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    whole = int(seconds)
     for unit, length, smaller, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
-        if seconds >= length:
-            rest = seconds % length // part
-            return f"{seconds // length} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{seconds} s"
+        if whole >= length:
+            rest = whole % length // part
+            return f"{whole // length} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{whole} s"
 
 
-def between(start: int | None, end: int | None) -> str:
+def between(start: datetime | None, end: datetime | None) -> str:
     """How long from one instant to another; a dash where one of them is not known."""
-    return span(max(end - start, 0)) if start and end else _NONE
+    return span(max((end - start).total_seconds(), 0.0)) if start and end else _NONE
 
 
 def size(count: float) -> str:
@@ -61,12 +63,11 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
-def read_instant(text: str, path: str) -> int:
-    """Microseconds of an ISO 8601 instant; without an offset it is local time. Raises InvalidInput."""
+def read_instant(text: str, path: str) -> datetime:
+    """An ISO 8601 instant, with its zone; without an offset it is local time. Raises InvalidInput."""
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return datetime.fromisoformat(text.strip()).astimezone()
+    except (ValueError, OverflowError):
         raise InvalidInput.at(
             path, "bad_instant", f"{text!r} is no instant; write 2026-12-24T18:00 (local) or 2026-12-24T18:00+01:00"
         ) from None
-    return round(moment.timestamp() * 1_000_000)

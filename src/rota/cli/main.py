@@ -92,5 +92,3 @@ def _flushed(code: int) -> int:
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     return code
-
-

@@ -41,6 +41,10 @@ class Output:
         """A line for people."""
         self.write(sentence + "\n")
 
+    def line(self, text: str) -> None:
+        """A line that holds text from others."""
+        self.say(one_line(text))
+
     def warn(self, sentence: str) -> None:
         """Something to know beside the result."""
         _to_stderr(json_text({"warning": sentence}) if self.json else f"rota: warning: {one_line(sentence)}")
@@ -55,7 +59,11 @@ class Output:
         if self.json:
             _to_stderr(json_text({"error": error_value(error)}))
         elif len(error.errors) > 1:
-            _to_stderr("\n".join(["rota: several things are wrong:", *(f"  {_place(f.path, f.message)}" for f in error.errors)]))
+            _to_stderr(
+                "\n".join(
+                    ["rota: several things are wrong:", *(f"  {_place(f.path, f.message)}" for f in error.errors)]
+                )
+            )
         else:
             _to_stderr(f"rota: {one_line(error.detail)}")
 

@@ -28,6 +28,11 @@ def addresses(url: str | Sequence[str] | None) -> tuple[str, ...]:
     return found
 
 
+def token_or_none(token: str | None) -> str | None:
+    """None: ROTA_TOKEN, if it is set."""
+    return token if token is not None else os.environ.get("ROTA_TOKEN") or None
+
+
 def _checked(url: str) -> str:
     parts = _split(url)
     if parts is None or parts.scheme not in _SCHEMES or (parts.scheme.startswith("http") and not parts.hostname):

@@ -8,6 +8,7 @@ help (a bad token, a superseded worker) ends it; then `on_final` tells.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,17 +25,20 @@ from rota.model.errors import (
     RotaError,
     Unavailable,
 )
+from rota.model.version import VERSION
 from rota.wire.v1.link_pb2 import Frame, Hello, Welcome
 
 Dial = Callable[[str, str | None, Receiver], Awaitable[Carrier]]
 """(url, token, receiver) → carrier. Raises OSError, CannotConnect, NotAuthenticated or Forbidden."""
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+HURRIED_WAIT = 1.0
+"""Between tries, at most, while calls are waiting."""
 HANDSHAKE_TIMEOUT = 5.0
 STOP_TIMEOUT = 2.0
 STEADY_AFTER = 1.0
 """A link that lived so long was a good one: the next loss is the first."""
 VERSIONS = (1,)
-SDK = "rota-python/0.1.0"
+SDK = f"rota-python/{VERSION}"
 _logger = logging.getLogger("rota.client")
 
 
@@ -68,6 +72,7 @@ class Connection:
         self._link: LiveLink | None = None
         self._task: asyncio.Task[None] | None = None
         self._last_sent = 0.0
+        self._hurry = asyncio.Event()
         self.welcome: Welcome | None = None
         """What the node said; None while the link is down."""
         self.attempts_failed = 0
@@ -108,6 +113,10 @@ class Connection:
         if self._link is not None:
             self._link.dealt_with(size)
 
+    def hurry(self) -> None:
+        """Somebody needs the link now: a long wait before the next try is cut short."""
+        self._hurry.set()
+
     async def room(self) -> None:
         """Returns when little of what was sent waits for credit. Returns at once while the link is down."""
         if self._link is not None:
@@ -129,9 +138,17 @@ class Connection:
             self._turn += 1
             self.attempts_failed += 1
             if self.final is None:
-                await asyncio.sleep(self._wait())
+                await self._pause(self._wait())
         if self._on_final is not None:
             self._on_final(self.final)
+
+    async def _pause(self, seconds: float) -> None:
+        shortest = min(seconds, HURRIED_WAIT)
+        await asyncio.sleep(shortest)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds - shortest):
+                await self._hurry.wait()
+        self._hurry.clear()
 
     async def _one_link(self, url: str) -> None:
         link = LiveLink(self._window, self._on_frame)

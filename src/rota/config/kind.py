@@ -18,9 +18,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """A sort of value. `read` takes text; `name` is for people (`duration`, `1…65535`)."""
+    """A sort of value. `read` takes text; `name` is for people (`duration`, `1 to 65535`)."""
 
     name: str
+    sign: str
+    """What stands for a value in the help: DURATION, N, full|relaxed."""
     read: Callable[[str], T]
     show: Callable[[Any], str] = str
     is_flag: bool = False
@@ -67,10 +69,10 @@ def _read_list(text: str) -> tuple[str, ...]:
     return tuple(item for part in _read_text(text).split(",") if (item := part.strip()))
 
 
-TEXT: Kind[str] = Kind("text", _read_text)
-PATH: Kind[Path] = Kind("path", _read_path)
-FLAG: Kind[bool] = Kind("true or false", _read_flag, lambda on: "true" if on else "false", is_flag=True)
-LIST: Kind[tuple[str, ...]] = Kind("comma-separated list", _read_list, ",".join, is_list=True)
+TEXT: Kind[str] = Kind("text", "TEXT", _read_text)
+PATH: Kind[Path] = Kind("path", "PATH", _read_path)
+FLAG: Kind[bool] = Kind("true or false", "", _read_flag, lambda on: "true" if on else "false", is_flag=True)
+LIST: Kind[tuple[str, ...]] = Kind("comma-separated list", "A,B", _read_list, ",".join, is_list=True)
 
 
 def whole(lowest: int, highest: int) -> Kind[int]:
@@ -83,19 +85,21 @@ def whole(lowest: int, highest: int) -> Kind[int]:
             raise ValueError(f"{text!r} is no whole number") from None
         return _bounded(number, lowest, highest, str)
 
-    return Kind(f"{lowest} to {highest}", read)
+    return Kind(f"{lowest} to {highest}", "N", read)
 
 
 def duration(shortest: str, longest: str) -> Kind[int]:
     """A duration within bounds, in microseconds."""
     low, high = read_duration(shortest), read_duration(longest)
-    return Kind("duration", lambda text: _bounded(read_duration(text), low, high, show_duration), show_duration)
+    return Kind(
+        "duration", "DURATION", lambda text: _bounded(read_duration(text), low, high, show_duration), show_duration
+    )
 
 
 def size(smallest: str, largest: str) -> Kind[int]:
     """A size within bounds, in bytes."""
     low, high = read_size(smallest), read_size(largest)
-    return Kind("size", lambda text: _bounded(read_size(text), low, high, show_size), show_size)
+    return Kind("size", "SIZE", lambda text: _bounded(read_size(text), low, high, show_size), show_size)
 
 
 def choice(*words: str) -> Kind[str]:
@@ -106,7 +110,7 @@ def choice(*words: str) -> Kind[str]:
             return word
         raise ValueError(f"{text!r} is none of {', '.join(words)}{did_you_mean(text.lower(), words)}")
 
-    return Kind(" or ".join(words), read)
+    return Kind(" or ".join(words), "|".join(words), read)
 
 
 def _bounded(number: int, lowest: int, highest: int, show: Callable[[int], str]) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from rota.config.folder import default_data
 from rota.config.kind import FLAG, PATH, TEXT, choice, duration, size, whole
@@ -171,7 +171,14 @@ class NodeSettings:
     @property
     def store_url(self) -> str:
         """The store, said or by default."""
-        return self.store if self.store is not None else f"sqlite:///{self.data.absolute() / 'rota.db'}"
+        return self.store if self.store is not None else f"sqlite:///{quote(str(self.data.absolute() / 'rota.db'))}"
+
+    @property
+    def store_path(self) -> Path | None:
+        """The file of a SQLite store; None for a store in memory."""
+        if self.store_url == "memory:":
+            return None
+        return Path(unquote(urlsplit(self.store_url).path[1:])).absolute()
 
     def faults(self) -> list[Fault]:
         """What does not fit together, or is not there yet."""

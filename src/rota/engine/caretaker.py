@@ -90,7 +90,7 @@ class Caretaker:
         await self._sweep(
             aftermath,
             lambda after: self._store.due(State.RUNNING, now, after, PAGE),
-            lambda task: None if self._spared(task, now) else lifecycle.rescue(task, now, keep),
+            lambda task: None if self._spared(task, now) else lifecycle.rescue(self._informed(task), now, keep),
             _due_place,
         )
         await self._sweep(
@@ -125,14 +125,14 @@ class Caretaker:
         for task, change in moved:
             if change.seq in applied.accepted and change.from_state is State.RUNNING:
                 self._gauges.rescued += 1
-                if (seat := self._roster.seat(task.worker)) is not None:
-                    self._lost(seat.held, task, seat.drop)
+                self._lost(task)
         aftermath.follow(tasks, changes, applied)
 
-    def _lost(self, held: dict[bytes, Task], task: Task, drop: Callable[[bytes], Task | None]) -> None:
-        mine = held.get(task.id)
-        if mine is not None and mine.attempt == task.attempt:
-            drop(task.id)
+    def _lost(self, task: Task) -> None:
+        seat = self._roster.seat(task.worker)
+        held = seat.held.get(task.id) if seat is not None else None
+        if seat is not None and held is not None and held.attempt == task.attempt:
+            seat.drop(task.id)
 
     def _freeze(self, now: int) -> None:
         """The store was away, or this node was: a worker could not renew, and is not dead for it."""
@@ -141,6 +141,14 @@ class Caretaker:
 
     def _spared(self, task: Task, now: int) -> bool:
         return now < self._frozen_until and (task.claimed_at or 0) < self._frozen_before
+
+    def _informed(self, task: Task) -> Task:
+        """The record, with a start that this node heard of and the store does not know yet."""
+        seat = self._roster.seat(task.worker)
+        held = seat.held.get(task.id) if seat is not None else None
+        if held is not None and held.attempt == task.attempt and task.started_at is None:
+            task.started_at = held.started_at
+        return task
 
     def _thaw(self, due: int) -> int:
         """A due instant in the past may belong to a spared lease: look again in a second, or when it is spared no more."""

@@ -185,8 +185,8 @@ class Engine:
         """Every method offered now or before, with the number of live workers that offer it."""
         return [(method, self._roster.offers(method)) for method in await self._store.methods()]
 
-    async def worker_names(self, tasks: Sequence[Task]) -> dict[int, str]:
-        """The ids of the workers that hold, or held, these tasks, by number."""
+    async def worker_names(self, tasks: Sequence[Task | AttemptRecord]) -> dict[int, str]:
+        """The ids of the workers that hold, or held, these tasks or attempts, by number."""
         numbers = {task.worker for task in tasks if task.worker is not None}
         missing = [number for number in numbers if number not in self._worker_names]
         if missing:

@@ -16,8 +16,10 @@ from rota.wire.v1.link_pb2 import Ended, Frame, Unwait, Wait
 
 Answer = Callable[[Frame | RotaError], None]
 """Called with the answering frame (a Failure too), or with the error that stands for it."""
-Told = Callable[["Ended.Outcome | Frame | RotaError"], None]
-"""Called once: with the task's outcome, with the Failure of the wait, or with an error."""
+Told = Ended.Outcome | Frame | RotaError
+"""The task's outcome, the Failure of the wait, or an error in their place."""
+Watcher = Callable[[Told], None]
+"""Called once."""
 
 MOST_REQUESTS = 10_000
 WAITS_A_FRAME = 1_000
@@ -39,7 +41,7 @@ class ClientEnd:
         self._most = most_requests
         self._number = 0
         self._requests: dict[int, _Request] = {}
-        self._watches: dict[bytes, list[Told]] = {}
+        self._watches: dict[bytes, list[Watcher]] = {}
         self._coming: set[bytes] = set()
         self._up = False
 
@@ -97,40 +99,36 @@ class ClientEnd:
         self._coming.clear()
         for request in requests:
             request.answer(error)
-        for told in (told for several in watches for told in several):
-            told(error)
+        for watcher in (watcher for several in watches for watcher in several):
+            watcher(error)
 
     # --- waits
 
-    def expect(self, task_id: bytes, told: Told) -> None:
+    def expect(self, task_id: bytes, watcher: Watcher) -> None:
         """Waits for a task whose submit asks the node to tell; the node knows of the wait by that submit."""
-        self._watches.setdefault(task_id, []).append(told)
+        self._watches.setdefault(task_id, []).append(watcher)
         self._coming.add(task_id)
 
     def arrived(self, task_id: bytes) -> None:
         """The submit of an expected task was answered: from now on a new link is told of the wait itself."""
         self._coming.discard(task_id)
 
-    def watch(self, ids: Iterable[tuple[bytes, Told]], *, now: float = 0.0) -> None:
+    def watch(self, ids: Iterable[tuple[bytes, Watcher]], *, now: float = 0.0) -> None:
         """Waits for tasks that are known to the node."""
         fresh: list[bytes] = []
-        for task_id, told in ids:
+        for task_id, watcher in ids:
             several = self._watches.setdefault(task_id, [])
             if not several:
                 fresh.append(task_id)
-            several.append(told)
+            several.append(watcher)
         for some in _chunks(fresh):
             self._ask_to_wait(some, now)
 
-    def unwatch(self, task_id: bytes, told: Told) -> None:
-        """This one need not be told any more."""
-        several = self._watches.get(task_id, [])
-        if told in several:
-            several.remove(told)
-            if not several:
-                self._forget(task_id)
-                if self._up:
-                    self._send(Frame(unwait=Unwait(ids=[task_id])))
+    def unwatch(self, ids: Iterable[tuple[bytes, Watcher]]) -> None:
+        """These need not be told any more."""
+        unwanted = [task_id for task_id, watcher in ids if self._part(task_id, watcher)]
+        for some in _chunks(unwanted) if self._up else ():
+            self._send(Frame(unwait=Unwait(ids=some)))
 
     # --- the link
 
@@ -188,25 +186,37 @@ class ClientEnd:
     def _ask_to_wait(self, ids: list[bytes], now: float) -> None:
         def answered(answer: Frame | RotaError) -> None:
             if isinstance(answer, RotaError) or answer.HasField("failure"):
-                for told in [told for task_id in ids for told in self._forget(task_id)]:
-                    told(answer)
+                for watcher in [watcher for task_id in ids for watcher in self._forget(task_id)]:
+                    watcher(answer)
 
         # Not bounded as `ask` is: a wait is bounded by its caller, and a new link must be told of all.
         _, request = self._keep(Frame(wait=Wait(ids=ids)), answered, True, now)
         request.sent = self._up and self._send(request.frame)
 
     def _tell(self, outcome: Ended.Outcome) -> None:
-        for told in self._forget(outcome.id):
-            told(outcome)
+        for watcher in self._forget(outcome.id):
+            watcher(outcome)
 
-    def _forget(self, task_id: bytes) -> list[Told]:
+    def _part(self, task_id: bytes, watcher: Watcher) -> bool:
+        """Whether the node should hear that nobody waits any more."""
+        several = self._watches.get(task_id, [])
+        if watcher not in several:
+            return False
+        several.remove(watcher)
+        if several:
+            return False
+        known = task_id not in self._coming
+        self._forget(task_id)
+        return known
+
+    def _forget(self, task_id: bytes) -> list[Watcher]:
         self._coming.discard(task_id)
         return self._watches.pop(task_id, [])
 
 
 def _goes_on(asked: Frame, answer: Frame) -> bool:
-    """Whether more answers follow. A log that is followed is asked for anew from its last line."""
-    if not (asked.HasField("read_logs") and asked.read_logs.follow and answer.HasField("logs")):
+    """Whether more answers follow. A log is asked for anew from the last line that came."""
+    if not (asked.HasField("read_logs") and answer.HasField("logs")):
         return False
     if answer.logs.lines:
         asked.read_logs.after = answer.logs.lines[-1].number

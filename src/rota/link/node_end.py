@@ -26,8 +26,8 @@ HELLO_WITHIN = 5.0
 """Seconds in which the first frame must come."""
 FAULTS_A_MINUTE = 10
 FROM_NODE = frozenset(
-    "welcome failure done submitted tasks ended outcomes logs stats workers methods "
-    "registered assign stop recall drain finished".split()
+    {"welcome", "failure", "done", "submitted", "tasks", "ended", "outcomes", "logs", "stats", "workers", "methods"}
+    | {"registered", "assign", "stop", "recall", "drain", "finished"}
 )
 AFTER_REGISTER = frozenset({"started", "finish", "release", "heartbeat", "report"})
 FREE = frozenset({"hello", "ping", "goodbye"})

@@ -48,7 +48,12 @@ def accept(task_id: bytes, spec: Spec, now: int, run_at: int | None = None, expi
 
 
 def order(task: Task) -> None:
-    """Puts a new record behind the earlier tasks of its order key. For drivers, inside the accepting transaction."""
+    """Puts a new record behind the earlier tasks of its order key. For drivers, inside the accepting transaction.
+
+    A record that came already leased loses the lease, which nobody has heard of yet.
+    """
+    if task.state is State.RUNNING:
+        task.attempt, task.worker, task.claimed_at, task.due_at = 0, None, None, None
     task.state, task.reason = State.WAITING, Reason.ORDERED
 
 

@@ -36,7 +36,10 @@ class RetryPolicy:
 
     def wait(self, failures: int, chance: Callable[[], float]) -> int:
         """Microseconds to wait after the `failures`-th failure. `chance` gives a float in [0, 1)."""
-        full = min(float(self.max_delay), self.delay * self.backoff ** min(failures - 1, 1000))
+        try:
+            full = min(float(self.max_delay), self.delay * self.backoff ** (failures - 1))
+        except OverflowError:
+            full = float(self.max_delay if self.delay else 0)
         return int(full * (1.0 - self.jitter * chance()))
 
     def _retries_the(self, error_types: tuple[str, ...]) -> bool:

@@ -48,7 +48,7 @@ _LOOKS = (
 _CODES: dict[type[RotaError], str] = {
     InvalidInput: "invalid_input invalid_task invalid_method invalid_facts batch_refused",
     NotFound: "not_found task_not_found worker_not_found method_not_found page_not_found",
-    Conflict: "conflict already_finished not_finished stale_attempt worker_id_taken not_registered id_reused "
+    Conflict: "conflict already_finished not_finished stale_attempt worker_id_taken not_registered busy id_reused "
     "idempotency_key_reused unique_key_taken",
     Overloaded: "overloaded queue_full too_many_follows answer_too_large",
     Unavailable: "unavailable store_unavailable store_full outcome_unknown starting draining",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rota.model.errors import InvalidInput
 from rota.model.failure import Failure
@@ -56,8 +56,8 @@ def write_task(task: Task, view: pb.Task, worker: str) -> None:
         write_error(Failure.unpack(task.outcome), view.error)
 
 
-def write_attempts(attempts: Sequence[AttemptRecord], view: pb.Task, name_of: Callable[[int | None], str]) -> None:
-    """Past attempts, oldest first. `name_of` tells a worker's id by its number."""
+def write_attempts(attempts: Sequence[AttemptRecord], view: pb.Task, names: Mapping[int, str]) -> None:
+    """Past attempts, oldest first. `names`: workers' ids by their number."""
     room = MAX_HISTORY_BYTES
     whole: set[int] = set()
     for place in range(len(attempts) - 1, -1, -1):
@@ -65,7 +65,7 @@ def write_attempts(attempts: Sequence[AttemptRecord], view: pb.Task, name_of: Ca
         if room >= 0:
             whole.add(place)
     for place, record in enumerate(attempts):
-        _write_attempt(record, view.attempts.add(), name_of(record.worker), place in whole)
+        _write_attempt(record, view.attempts.add(), names.get(record.worker or 0, ""), place in whole)
 
 
 def _write_attempt(record: AttemptRecord, attempt: pb.Attempt, worker: str, whole: bool) -> None:

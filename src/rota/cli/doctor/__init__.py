@@ -1,0 +1,1 @@
+"""`rota doctor`: looks at the machine, the data folder and the node, and says what to do."""

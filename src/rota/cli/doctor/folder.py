@@ -1,0 +1,106 @@
+"""The data folder: whether a node can keep its tasks there, and how fast."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from rota.cli import human
+from rota.cli.doctor.finding import Finding
+from rota.config import NodeSettings
+
+_WRITES = 100
+_SLOW, _BLOCK = 10_000, b"\0" * 4096
+_LITTLE, _TOO_LITTLE = 1024**3, 100 * 1024**2
+_REMOTE = ("nfs", "cifs", "smb", "afs", "ceph", "gluster", "lustre", "sshfs", "9p", "ncp", "gfs2", "ocfs2")
+
+
+def folder_findings(settings: NodeSettings) -> list[Finding]:
+    """Place, room, file system, speed of fsync, durability."""
+    if settings.store_path is None:
+        return [Finding("store", "warn", "memory: tasks are lost when the node ends", "leave --store out to keep them")]
+    folder = settings.store_path.parent
+    place = _nearest(folder)
+    writable = os.access(place, os.W_OK | os.X_OK)
+    findings = [_place(folder, place, writable), _room(place), _file_system(place)]
+    if writable:
+        findings.append(_speed(place))
+    findings.append(_durability(settings))
+    return findings
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    return next(p for p in (folder, *folder.parents) if p.is_dir())
+
+
+def _place(folder: Path, place: Path, writable: bool) -> Finding:
+    if not writable:
+        return Finding("data", "bad", f"{folder}: {place} cannot be written", "name another by --data or ROTA_DATA")
+    if folder != place:
+        return Finding("data", "ok", f"{folder} is not there yet; the first start makes it")
+    if _open_to_others(folder):
+        return Finding("data", "warn", f"{folder} can be written by every user", f"chmod o-w {folder}")
+    return Finding("data", "ok", f"{folder} can be written")
+
+
+def _open_to_others(folder: Path) -> bool:
+    return bool(folder.stat().st_mode & 0o002)
+
+
+def _room(place: Path) -> Finding:
+    free = shutil.disk_usage(place).free
+    words = f"{human.size(free)} free"
+    if free >= _LITTLE:
+        return Finding("room", "ok", words)
+    level = "bad" if free < _TOO_LITTLE else "warn"
+    return Finding("room", level, words, "free some: a node whose disk is full refuses tasks (store_full)")
+
+
+def _file_system(place: Path) -> Finding:
+    kind = _kind_of_file_system(place)
+    if any(name in kind for name in _REMOTE):
+        advice = "put --data on a local disk: SQLite's locks and syncs cannot be relied on over a network"
+        return Finding("file system", "bad", f"{kind} is a network file system", advice)
+    return Finding("file system", "ok", kind or "unknown")
+
+
+def _kind_of_file_system(place: Path) -> str:
+    import psutil
+
+    real = place.resolve()
+    mounts = [p for p in psutil.disk_partitions(all=True) if real.is_relative_to(p.mountpoint)]
+    return max(mounts, key=lambda p: len(p.mountpoint)).fstype.lower() if mounts else ""
+
+
+def _speed(place: Path) -> Finding:
+    times = _sync_times(place)
+    median, worst = times[len(times) // 2], times[-1]
+    words = f"p50 {human.span(median / 1e6)}, slowest {human.span(worst / 1e6)}, of {_WRITES} writes of 4 KiB"
+    if median <= _SLOW:
+        return Finding("fsync", "ok", words)
+    advice = "each answer waits for one: use a faster disk, or --durability relaxed if the last moments may be lost"
+    return Finding("fsync", "warn", words, advice)
+
+
+def _sync_times(place: Path) -> list[int]:
+    """Microseconds of each write with its sync, sorted."""
+    sync = getattr(os, "fdatasync", os.fsync)
+    times: list[int] = []
+    with tempfile.TemporaryFile(dir=place) as file:
+        for _ in range(_WRITES):
+            start = time.perf_counter_ns()
+            os.write(file.fileno(), _BLOCK)
+            sync(file.fileno())
+            times.append((time.perf_counter_ns() - start) // 1000)
+    return sorted(times)
+
+
+def _durability(settings: NodeSettings) -> Finding:
+    if settings.durability == "full":
+        return Finding("durability", "ok", "full: WAL, synchronous=FULL; an accepted task survives a power cut")
+    says = "relaxed: WAL, synchronous=NORMAL; a power cut may take the last moments' tasks"
+    return Finding("durability", "warn", says, "--durability full keeps every accepted task")

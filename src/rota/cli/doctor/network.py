@@ -1,0 +1,84 @@
+"""The doors of a node on this machine, and the node that clients of this machine would reach."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from datetime import UTC, datetime
+
+from rota.cli import human
+from rota.cli.doctor.finding import Finding
+from rota.cli.reach import reach
+from rota.config import ClientSettings, NodeSettings, is_loopback
+from rota.model.errors import CannotConnect, RefusesToStart, RotaError
+
+_SKEWED, _FAR_OFF = 0.5, 2.0
+
+
+def network_findings(node: NodeSettings, client: ClientSettings) -> list[Finding]:
+    """The node, its clock, the port and who may come in."""
+    found, reached = _node(client)
+    return [*found, _port(node, reached), _access(node)]
+
+
+def _node(client: ClientSettings) -> tuple[list[Finding], bool]:
+    urls = ", ".join(client.url)
+    try:
+        with reach(client) as node:
+            node.stats()
+            before, start = datetime.now(UTC), time.perf_counter()
+            stats = node.stats()
+            trip = time.perf_counter() - start
+    except CannotConnect:
+        return [Finding("node", "warn", f"none answers at {urls}", "start one: rota node; or name it by --url")], False
+    except RotaError as error:
+        return [
+            Finding("node", "bad", error.detail, "set ROTA_TOKEN or --token-file, and look at the node's log")
+        ], True
+    says = f"{stats.node_id}, version {stats.node_version}, answers at {urls} in {human.span(trip)}"
+    node_says = stats.now or before
+    return [Finding("node", "ok", says), _clock((node_says - before).total_seconds() - trip / 2)], True
+
+
+def _clock(offset: float) -> Finding:
+    words = f"{human.span(abs(offset))} {'behind' if offset < 0 else 'ahead of'} this machine's"
+    if abs(offset) < _SKEWED:
+        return Finding("clock", "ok", f"the node's is {words}")
+    level = "bad" if abs(offset) >= _FAR_OFF else "warn"
+    return Finding("clock", level, f"the node's is {words}", "let NTP set both: timedatectl set-ntp true")
+
+
+def _port(node: NodeSettings, reached: bool) -> Finding:
+    where = f"{node.host}:{node.http_port}"
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            node.host, node.http_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return _taken(where, error, reached)
+    return Finding("port", "ok", f"{where} is free")
+
+
+def _taken(where: str, error: OSError, reached: bool) -> Finding:
+    if error.errno == errno.EADDRINUSE and reached:
+        return Finding("port", "ok", f"{where} is in use, and a node answers")
+    if error.errno == errno.EADDRINUSE:
+        return Finding("port", "bad", f"{where} is in use by another program", "end it, or take another by --http-port")
+    return Finding("port", "bad", f"{where}: {error.strerror or error}", "name another address by --host, --http-port")
+
+
+def _access(node: NodeSettings) -> Finding:
+    try:
+        node.refuse_unsafe()
+        secret = node.secret()
+    except RefusesToStart as error:
+        return Finding("access", "bad", error.detail, "a node refuses to start like this")
+    if secret is not None:
+        return Finding("access", "ok", f"{node.host} asks for a token")
+    if is_loopback(node.host):
+        return Finding("access", "ok", f"open mode: {node.host} is reached from this machine only, without a token")
+    return Finding("access", "ok", node.host)

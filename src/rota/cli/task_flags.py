@@ -1,0 +1,89 @@
+"""What `submit` and `execute` can say of a task on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Group, Parameter, Token
+
+from rota.cli.human import read_instant
+from rota.config.quantity import read_duration
+from rota.model.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from rota.client.said import SaidOptions
+
+
+def _seconds(kind: type, tokens: Sequence[Token]) -> float:
+    return read_duration(tokens[0].value) / 1e6
+
+
+_GROUP = Group("Task", sort_key=0)
+Seconds = Annotated[float, Parameter(converter=_seconds, metavar="DURATION", n_tokens=1)]
+"""A duration as people write it, in seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFlags:
+    """What is not said is left to the method's own declaration."""
+
+    group: Annotated[str | None, Parameter(help="The group whose workers may run it.", group=_GROUP)] = None
+    priority: Annotated[int | None, Parameter(help="-9 (last) to 9 (first); 0 is normal.", group=_GROUP)] = None
+    retries: Annotated[int | None, Parameter(help="How often it is tried again.", group=_GROUP)] = None
+    retry_delay: Annotated[Seconds | None, Parameter(help="The wait before the second try.", group=_GROUP)] = None
+    timeout: Annotated[Seconds | None, Parameter(help="How long one try may run.", group=_GROUP)] = None
+    delay: Annotated[Seconds | None, Parameter(help="Start it so much later.", group=_GROUP)] = None
+    run_at: Annotated[
+        str | None, Parameter(help="Start it at this instant, as in 2026-12-24T18:00.", group=_GROUP)
+    ] = None
+    expires: Annotated[
+        Seconds | None, Parameter(help="Let it expire if it has not started by then.", group=_GROUP)
+    ] = None
+    unique_key: Annotated[
+        str | None, Parameter(help="At most one unended task holds this key; another submit answers with that one.", group=_GROUP)
+    ] = None
+    order_key: Annotated[
+        str | None, Parameter(help="Tasks of one key run one at a time, in order.", group=_GROUP)
+    ] = None
+    idempotency_key: Annotated[
+        str | None, Parameter(help="The same key within a day answers with the same task.", group=_GROUP)
+    ] = None
+    label: Annotated[
+        list[str] | None, Parameter(help="KEY=VALUE; may be given again.", metavar="KEY=VALUE", negative="", group=_GROUP)
+    ] = None
+
+    def options(self) -> SaidOptions:
+        """As the client takes them, without what is not said."""
+        said: SaidOptions = {
+            "group": self.group,
+            "priority": self.priority,
+            "retries": self.retries,
+            "retry_delay": self.retry_delay,
+            "timeout": self.timeout,
+            "delay": self.delay,
+            "run_at": read_instant(self.run_at, "--run-at") if self.run_at is not None else None,
+            "expires": self.expires,
+            "unique_key": self.unique_key,
+            "order_key": self.order_key,
+        }
+        return said
+
+    def labels(self) -> dict[str, str] | None:
+        """Raises InvalidInput for one that is not KEY=VALUE."""
+        pairs = [text.partition("=") for text in self.label or ()]
+        if wrong := next((key for key, equals, _ in pairs if not equals or not key), None):
+            raise InvalidInput.at("--label", "bad_label", f"{wrong!r} is no label; write KEY=VALUE")
+        return {key: value for key, _, value in pairs} or None
+
+
+Flags = Annotated[TaskFlags | None, Parameter(name="*")]
+NO_FLAGS = TaskFlags()
+
+
+def call_extras(flags: TaskFlags) -> dict[str, Any]:
+    """Everything but method and params, as keyword arguments of the client's `submit`."""
+    said = {name: value for name, value in flags.options().items() if value is not None}
+    extras = {"labels": flags.labels(), "idempotency_key": flags.idempotency_key}
+    return {**said, **{name: value for name, value in extras.items() if value is not None}}

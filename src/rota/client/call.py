@@ -1,0 +1,100 @@
+"""What is to be submitted: a method, its params, and what is said of it. Checked where it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+from rota.client.payload import encode
+from rota.client.said import SaidOptions, read_options
+from rota.client.task_id import new_id
+from rota.model.errors import InvalidInput
+from rota.model.method import NO_OPTIONS, Options
+from rota.wire.codec_options import write_options
+from rota.wire.v1 import link_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Made by `call()`; may be submitted any number of times, each time as a new task."""
+
+    method: str
+    params: bytes
+    """JSON."""
+    options: pb.Options | None = None
+    version: int = 0
+    idempotency_key: str = ""
+    labels: Mapping[str, str] | None = None
+    target: str = ""
+
+    def new(self) -> pb.NewTask:
+        """A task with an id of its own. Raises InvalidInput for a text that the wire cannot carry."""
+        try:
+            if self.options is None and not (self.version or self.idempotency_key or self.labels or self.target):
+                return pb.NewTask(id=new_id(), method=self.method, params=self.params)
+            return pb.NewTask(
+                id=new_id(),
+                method=self.method,
+                params=self.params,
+                options=self.options,
+                version=self.version,
+                idempotency_key=self.idempotency_key,
+                labels=self.labels,
+                target=self.target,
+            )
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"the task cannot be sent: {error}", code="invalid_task") from error
+
+
+def call(
+    method: str,
+    params: Any = None,
+    *,
+    version: int | None = None,
+    idempotency_key: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    target: str | None = None,
+    **options: Unpack[SaidOptions],
+) -> Call:
+    """A call of `method` (`add`, or `add@2` for version 2) with any JSON value.
+
+    `idempotency_key`: your own key; the same one within a day answers with the same task. `target`: the id of the worker
+    that alone may run it. Raises TypeError for params that cannot travel and for what is no option.
+    """
+    name, at, pinned = method.partition("@")
+    if at:
+        version = _pinned(method, pinned, version)
+    said = to_wire(read_options(options)) if options else None
+    return Call(name, encode(params), said, version or 0, idempotency_key or "", labels, target or "")
+
+
+def to_wire(options: Options) -> pb.Options | None:
+    """None where nothing is said. Raises InvalidInput for a value out of the wire's range."""
+    if options is NO_OPTIONS:
+        return None
+    message = pb.Options()
+    write_options(options, message, "")
+    return message
+
+
+AnyCall = Call | tuple[str, Any] | tuple[str, Any, Mapping[str, Any]]
+
+
+def as_calls(calls: Iterable[AnyCall]) -> Iterable[Call]:
+    """Calls, or tuples of a method, its params, and perhaps a dict of options."""
+    for each in calls:
+        if isinstance(each, Call):
+            yield each
+        elif len(each) == 2:
+            yield Call(each[0], encode(each[1])) if "@" not in each[0] else call(*each)
+        else:
+            yield call(each[0], each[1], **each[2])
+
+
+def _pinned(method: str, pinned: str, version: int | None) -> int:
+    if not pinned.isascii() or not pinned.isdigit() or int(pinned) < 1 or version not in (None, int(pinned)):
+        raise InvalidInput.at(
+            "method", "invalid_name", f"{method!r}: '@' pins a version, a whole number, as in 'add@2'"
+        )
+    return int(pinned)

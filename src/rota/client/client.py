@@ -1,0 +1,326 @@
+"""The client for asyncio code: submit, execute, ask, wait, cancel, read logs. Connects at the first call.
+
+Calls that are in flight together share frames, so that many `await client.submit(…)` at once cost little more than one.
+Every call raises CannotConnect after `connect_timeout` where no node can be reached, NotAuthenticated or Forbidden where
+the token is refused, and what the node answers (InvalidInput, NotFound, Conflict, Overloaded, Unavailable).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, TypeVar, Unpack
+from uuid import UUID
+
+from rota.client.address import addresses, token_or_none
+from rota.client.answers import (
+    read_call,
+    read_method,
+    read_outcome,
+    read_stats,
+    read_task,
+    read_worker,
+)
+from rota.client.batches import completed, read_logs, submit_batches
+from rota.client.call import AnyCall, Call, call
+from rota.client.connection import Dial
+from rota.client.core import CONNECT_TIMEOUT, Core, Submitting, Watch, receipt_of
+from rota.client.payload import check_size
+from rota.client.said import SaidOptions
+from rota.client.task_id import read_id, shown
+from rota.client.views import CallView, LogView, MethodView, Outcome, Receipt, StatsView, TaskView, WorkerView
+from rota.model.errors import NotFound, RotaError, WaitTimeout
+from rota.wire.v1 import link_pb2 as pb
+
+T = TypeVar("T")
+TaskId = str | bytes | UUID
+PAGE = 500
+
+
+class AsyncClient:
+    """For one event loop at a time. `url`: one address or several with commas; None: ROTA_URL, then the default.
+
+    `token`: None: ROTA_TOKEN. `dial` replaces the network, for nodes inside this process. `connect_timeout`: seconds.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str] | None = None,
+        token: str | None = None,
+        *,
+        dial: Dial | None = None,
+        connect_timeout: float = CONNECT_TIMEOUT,
+    ) -> None:
+        self._urls = addresses(url)
+        self._token = token_or_none(token)
+        self._dial = dial
+        self._connect_timeout = connect_timeout
+        self._core: Core | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connection; calls that wait raise Unavailable (`closed`). A later call connects again."""
+        core, self._core = self._core, None
+        if core is not None and self._loop is asyncio.get_running_loop():
+            await core.stop()
+
+    @property
+    def core(self) -> Core:
+        """The core in the running loop. For the portal and the handles."""
+        loop = asyncio.get_running_loop()
+        if self._core is None or self._loop is not loop:
+            if self._core is not None and self._loop is not None and self._loop.is_running():
+                raise RotaError(
+                    "this AsyncClient works in another running event loop: make one for each loop",
+                    code="wrong_loop",
+                )
+            self._loop, self._core = loop, Core(self._urls, self._token, self._dial, self._connect_timeout)
+        return self._core
+
+    # --- submit
+
+    async def submit(
+        self,
+        method: str,
+        params: Any = None,
+        *,
+        version: int | None = None,
+        idempotency_key: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        target: str | None = None,
+        **options: Unpack[SaidOptions],
+    ) -> Receipt:
+        """Returns after the node has kept the task. `params` is any JSON value: an object binds by name, an array by place.
+
+        Options as in `SaidOptions`; the others as in `call`.
+        """
+        made = call(
+            method,
+            params,
+            version=version,
+            idempotency_key=idempotency_key,
+            labels=labels,
+            target=target,
+            **options,
+        )
+        return await self.submit_call(made)
+
+    async def submit_call(self, made: Call) -> Receipt:
+        """Submits what `call` made. Raises the refusal."""
+        core = self.core
+        check_size(made.params, core.max_payload)
+        future: asyncio.Future[Receipt | None] = asyncio.get_running_loop().create_future()
+        item = Submitting(made.new(), future)
+        core.submit(item)
+        return await future or receipt_of(item.id, None)
+
+    async def submit_many(self, calls: Iterable[AnyCall], *, atomic: bool = False) -> list[Receipt]:
+        """Submits many, in frames of up to 1,000 tasks. The receipts come in order; a refused task's says why.
+
+        `atomic`: all or none, for up to one frame; one refusal refuses them all.
+        """
+        return await submit_batches(self.core, calls, atomic=atomic)
+
+    async def execute(
+        self,
+        method: str,
+        params: Any = None,
+        *,
+        wait_timeout: float | None = None,
+        version: int | None = None,
+        idempotency_key: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        target: str | None = None,
+        **options: Unpack[SaidOptions],
+    ) -> Any:
+        """Submits, waits, and returns the result; raises what `Outcome.value` raises.
+
+        `wait_timeout`: seconds, then WaitTimeout; the task goes on. (`timeout` is the task's own run timeout.)
+        """
+        made = call(
+            method,
+            params,
+            version=version,
+            idempotency_key=idempotency_key,
+            labels=labels,
+            target=target,
+            **options,
+        )
+        return (await self.execute_call(made, wait_timeout)).value()
+
+    async def execute_call(self, made: Call, timeout: float | None = None) -> Outcome:
+        """Submits what `call` made, and waits for its outcome."""
+        core = self.core
+        check_size(made.params, core.max_payload)
+        item = Submitting(made.new(), asyncio.get_running_loop().create_future(), wait=True)
+        core.submit(item)
+        return await _outcome(core, item, timeout)
+
+    # --- ask
+
+    async def get(self, task_id: TaskId, *, detail: bool = True) -> TaskView:
+        """The task, with past attempts and progress unless `detail` is False. Raises NotFound."""
+        found = await self.get_many([task_id], detail=detail)
+        if not found:
+            raise NotFound.task(shown(read_id(task_id)))
+        return next(iter(found.values()))
+
+    async def get_many(self, ids: Iterable[TaskId], *, detail: bool = False) -> dict[str, TaskView]:
+        """Those that are known, by id; up to 10,000 at once."""
+        wanted = [read_id(each) for each in ids]
+        found: dict[str, TaskView] = {}
+        while wanted:
+            answer = (await self.core.asked(pb.Frame(get=pb.Get(ids=wanted, detail=detail)))).tasks
+            found.update((view.id, view) for view in map(read_task, answer.tasks))
+            wanted = wanted[int(answer.cursor) :] if answer.cursor else []
+        return found
+
+    async def list(
+        self,
+        *,
+        states: str | Sequence[str] = (),
+        method: str | None = None,
+        group: str | None = None,
+        worker: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[TaskView]:
+        """Tasks, newest first, page by page. `states` may also say `ended` and `unended`. `limit`: of all, not of a page."""
+        asked = pb.List(
+            states=[states] if isinstance(states, str) else states,
+            method=method or "",
+            group=group or "",
+            worker=worker or "",
+            created_after=_microseconds(created_after),
+            created_before=_microseconds(created_before),
+        )
+        left = limit if limit is not None else 1 << 62
+        while left > 0:
+            asked.limit = min(left, PAGE)
+            answer = (await self.core.asked(pb.Frame(list=asked))).tasks
+            for task in answer.tasks[:left]:
+                yield read_task(task)
+            left -= len(answer.tasks)
+            if not answer.cursor:
+                return
+            asked.cursor = answer.cursor
+
+    # --- wait
+
+    async def wait(self, task_id: TaskId, timeout: float | None = None) -> Outcome:
+        """Waits until the task has ended. Raises NotFound, and WaitTimeout after `timeout` seconds."""
+        core = self.core
+        watch = Watch(read_id(task_id), asyncio.get_running_loop().create_future())
+        core.watch([watch])
+        outcome = await _outcome(core, watch, timeout)
+        if outcome.state == "unknown":
+            raise outcome.failure()
+        return outcome
+
+    async def result(self, task_id: TaskId, timeout: float | None = None) -> Any:
+        """Waits, and returns the result or raises what became of the task."""
+        return (await self.wait(task_id, timeout)).value()
+
+    def wait_many(self, ids: Iterable[TaskId], timeout: float | None = None) -> AsyncIterator[Outcome]:
+        """The outcomes as the tasks end, for any number of ids. Raises WaitTimeout when some have not ended in time.
+
+        A task that the node does not know comes as an outcome of state `unknown`.
+        """
+        return _one_by_one(completed(self.core, map(read_id, ids), timeout))
+
+    async def gather(self, ids: Iterable[TaskId], timeout: float | None = None) -> Sequence[Outcome]:
+        """The outcomes of all, in the order of the ids. Raises WaitTimeout."""
+        wanted = [read_id(each) for each in ids]
+        ended = {
+            outcome.id: outcome async for outcome in _one_by_one(completed(self.core, dict.fromkeys(wanted), timeout))
+        }
+        return [ended[shown(each)] for each in wanted]
+
+    # --- act
+
+    async def cancel(self, task_id: TaskId, reason: str = "") -> CallView:
+        """Cancels; a running task is asked to stop. Raises NotFound, and Conflict (`already_finished`)."""
+        return _accepted((await self.cancel_many([task_id], reason))[0])
+
+    async def cancel_many(self, ids: Iterable[TaskId], reason: str = "") -> Sequence[CallView]:
+        """What became of each, in order; up to 10,000 at once."""
+        asked = pb.Frame(cancel=pb.Cancel(ids=[read_id(each) for each in ids], reason=reason))
+        return [read_call(item) for item in (await self.core.asked(asked)).outcomes.items]
+
+    async def retry(self, task_id: TaskId) -> CallView:
+        """Runs an ended task again. Raises NotFound, and Conflict (`not_finished`)."""
+        return _accepted((await self.retry_many([task_id]))[0])
+
+    async def retry_many(self, ids: Iterable[TaskId]) -> Sequence[CallView]:
+        """What became of each, in order; up to 10,000 at once."""
+        asked = pb.Frame(retry=pb.Retry(ids=[read_id(each) for each in ids]))
+        answer = await self.core.asked(asked, repeatable=False)
+        return [read_call(item) for item in answer.outcomes.items]
+
+    def logs(self, task_id: TaskId, *, after: int = 0, follow: bool = False) -> AsyncIterator[LogView]:
+        """The task's log lines from after a number; with `follow` new ones too, until the task has ended."""
+        return _one_by_one(read_logs(self.core, read_id(task_id), after, follow))
+
+    # --- the node
+
+    async def stats(self) -> StatsView:
+        return read_stats((await self.core.asked(pb.Frame(read_stats=pb.ReadStats()))).stats)
+
+    async def workers(self, *, gone: bool = False) -> Sequence[WorkerView]:
+        """The workers that are connected; with `gone`, those of the last day too."""
+        answer = await self.core.asked(pb.Frame(list_workers=pb.ListWorkers(all=gone)))
+        return [read_worker(view) for view in answer.workers.workers]
+
+    async def methods(self) -> Sequence[MethodView]:
+        answer = await self.core.asked(pb.Frame(list_methods=pb.ListMethods()))
+        return [read_method(method) for method in answer.methods.methods]
+
+
+async def _one_by_one(batches: AsyncIterator[Sequence[T]]) -> AsyncIterator[T]:
+    async for batch in batches:
+        for each in batch:
+            yield each
+
+
+def wait_timeout(task_id: bytes, timeout: float | None) -> WaitTimeout:
+    return WaitTimeout(
+        f"task {shown(task_id)} has not ended within {timeout:g} s; it goes on, and can be waited for again"
+    )
+
+
+async def _outcome(core: Core, watch: Watch, timeout: float | None) -> Outcome:
+    future = watch.slot
+    assert isinstance(future, asyncio.Future)  # noqa: S101  # both callers have made it so
+    try:
+        async with asyncio.timeout(timeout):
+            return read_outcome(await future)
+    except TimeoutError:
+        raise wait_timeout(watch.id, timeout) from None
+    finally:
+        if not future.done() or future.cancelled():
+            core.unwatch([watch])
+
+
+def _accepted(view: CallView) -> CallView:
+    if view.refusal is not None:
+        raise view.refusal
+    return view
+
+
+def _microseconds(moment: datetime | None) -> int:
+    if moment is None:
+        return 0
+    if moment.tzinfo is None:
+        raise ValueError("created_after and created_before need a time zone: write datetime(…, tzinfo=…)")
+    return round(moment.timestamp() * 1_000_000)

@@ -1,0 +1,158 @@
+"""The way from sync code, and from other loops, to a client that lives in a thread of its own.
+
+The thread and its loop begin at the first call and serve any number of threads. A forked child begins afresh: it inherits
+neither the thread nor the connection, and never touches the loop of its parent. At exit the portal closes itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from rota.client.slots import LoopSlot, LoopSlots
+from rota.model.errors import RotaError
+
+T = TypeVar("T")
+CLOSE_TIMEOUT = 3.0
+
+
+class Portal:
+    """`on_close` is awaited in the loop before it ends."""
+
+    def __init__(self, on_close: Callable[[], Awaitable[None]]) -> None:
+        self._on_close = on_close
+        self._forget()
+        _portals.add(self)
+
+    def push(self, act: Callable[[Any], None], argument: Any) -> None:
+        """Has `act(argument)` called in the portal's loop. Many pushes cost one wake-up."""
+        loop = self.loop()
+        self._acts.append((act, argument))
+        if not self._woken:
+            self._woken = True
+            loop.call_soon_threadsafe(self._do_acts)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs it in the portal's loop while this thread waits. Ctrl-C cancels it."""
+        future = self._begin(coroutine)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    async def arun(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs it in the portal's loop while this task waits."""
+        return await asyncio.wrap_future(self._begin(coroutine))
+
+    def slot(self) -> LoopSlot:
+        """A slot for the running loop."""
+        loop = asyncio.get_running_loop()
+        slots = self._foreign.get(loop)
+        if slots is None:
+            slots = self._foreign[loop] = LoopSlots(loop)
+        return slots.new()
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The portal's loop; begins it where it does not run."""
+        if self._loop is not None:
+            return self._loop
+        with self._lock:
+            if self._loop is None:
+                self._thread = threading.Thread(target=self._live, name="rota-client", daemon=True)
+                self._thread.start()
+                self._started.wait()
+            assert self._loop is not None  # noqa: S101  # the thread has set it before it said so
+            return self._loop
+
+    def close(self) -> None:
+        """Ends the loop and its thread. May be called twice; a later call begins anew."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+            self._started.clear()
+        if loop is None or thread is None or thread is threading.current_thread():
+            return
+        loop.call_soon_threadsafe(self._ending.set)
+        thread.join(CLOSE_TIMEOUT)
+
+    # --- inside
+
+    def _begin(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self.loop())
+        except BaseException:
+            coroutine.close()
+            raise
+
+    def _live(self) -> None:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._ending = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._started.set()
+        await self._ending.wait()
+        await self._on_close()
+
+    def _do_acts(self) -> None:
+        self._woken = False
+        while self._acts:
+            act, argument = self._acts.popleft()
+            act(argument)
+
+    def _forget(self) -> None:
+        """As new: at first, and in a forked child."""
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._started = threading.Event()
+        self._acts: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self._woken = False
+        self._foreign: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopSlots] = weakref.WeakKeyDictionary()
+
+
+def must_not_block(twin: str) -> None:
+    """Raises RotaError (`sync_in_loop`) where a loop runs in this thread: a sync call would stop it."""
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001  # get_running_loop() raises where there is none: 5 times the cost
+        raise RotaError(
+            f"a sync call inside a running event loop would stop it: write `await …{twin}(…)` here", code="sync_in_loop"
+        )
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+_portals: weakref.WeakSet[Portal] = weakref.WeakSet()
+_inherited: list[Any] = []
+"""What a child has of its parent's loops. Kept for ever: to free a loop would close what the parent still uses."""
+
+
+def _after_fork() -> None:
+    for portal in list(_portals):
+        _inherited.append(dict(portal.__dict__))
+        portal._forget()  # noqa: SLF001  # one module, one story
+
+
+def _at_exit() -> None:
+    for portal in list(_portals):
+        with contextlib.suppress(Exception):
+            portal.close()
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,88 @@
+"""The parts of a node, put together: store, index, journal, engine, lobby."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from rota.access.policy import Policy
+from rota.contract.store import Store
+from rota.coordination.local import LocalIndex
+from rota.engine.engine import Engine
+from rota.engine.settings import EngineSettings
+from rota.life.clock import Clock, SystemClock
+from rota.link.node_end import Terms
+from rota.model.errors import InvalidInput
+from rota.observe.logs import LogBook
+from rota.transport.lobby import Lobby, NodeFacts
+
+
+def choose_store(url: str, durability: str = "full", clock: Clock | None = None) -> Store:
+    """The driver that a URL names, imported only then. Raises InvalidInput (`bad_store`)."""
+    if url == "memory:":
+        from rota.storage.memory import MemoryStore
+
+        return MemoryStore(clock or SystemClock())
+    if url.startswith("sqlite:///"):
+        from rota.storage.sqlite import SqliteStore
+
+        path = Path(unquote(urlsplit(url).path[1:]))
+        return SqliteStore(path, durability=durability, clock=clock or SystemClock())
+    raise InvalidInput.at("store", "bad_store", f"{url!r} is no store: write sqlite:///PATH, or memory:")
+
+
+class Parts:
+    """A node without doors. `open` and `close` go through the parts in order; `close` may be called twice."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        settings: EngineSettings,
+        policy: Policy,
+        terms: Terms,
+        facts: NodeFacts,
+        log_quota: int,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.store = store
+        self._index = LocalIndex(store)
+        self._journal = LogBook(store, log_quota)
+        self.engine = Engine(store, self._index, self._journal, settings, chance)
+        self.lobby = Lobby(self.engine, policy, terms, facts)
+        self._exits = contextlib.AsyncExitStack()
+
+    async def open(self) -> None:
+        """Raises RefusesToStart where the store cannot be had; what was opened is closed again then."""
+        async with contextlib.AsyncExitStack() as exits:
+            exits.push_async_callback(self.store.close)
+            await self.store.open()
+            await self._index.open()
+            exits.push_async_callback(self._journal.stop)
+            exits.push_async_callback(self.engine.stop)
+            await self.engine.start()
+            exits.push_async_callback(self.lobby.leave)
+            self._exits = exits.pop_all()
+
+    async def close(self) -> None:
+        """The links first, then the engine, the journal, and last the store."""
+        await self._exits.aclose()
+
+
+def node_id_in(data: Path | None, said: str | None) -> str:
+    """The node's id: as said, else kept in its data folder, else made for this process."""
+    if said is not None:
+        return said
+    if data is None:
+        return f"node-{uuid.uuid4().hex[:12]}"
+    file = data / "node-id"
+    try:
+        return file.read_text("utf-8").strip()
+    except FileNotFoundError:
+        made = f"node-{uuid.uuid4().hex[:12]}"
+        file.write_text(made + "\n", "utf-8")
+        return made

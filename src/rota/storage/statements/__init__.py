@@ -1,0 +1,1 @@
+"""Statements by noun: said in SQLAlchemy Core, compiled once to text, run by the driver itself."""

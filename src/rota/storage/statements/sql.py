@@ -1,0 +1,153 @@
+"""How a statement said in SQLAlchemy Core becomes text that SQLite runs.
+
+Python's sqlite3 lets go of the GIL at every step and every row. Beside a busy event loop each time costs up to a switch
+interval (5 ms), so 500 rows by `executemany`, or 500 rows fetched one by one, can take seconds. Hence two shapes:
+
+* `Many` writes (or looks up) many rows in one step: a list of VALUES, padded to a power of two so that few texts are
+  prepared;
+* `Packed` reads many rows in one step: they come as one JSON array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import chain
+from sqlite3 import Connection
+from typing import Any
+
+import msgspec
+from sqlalchemy import ClauseElement, Column, LargeBinary, Select, case, func, literal_column, select
+from sqlalchemy import column as sql_column
+from sqlalchemy import values as sql_values
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.selectable import CTE
+
+LARGEST = 512
+"""Rows of one step. More are taken in several."""
+SMALL = 8_192
+"""Bytes of binary columns up to which a row is packed; larger ones are read row by row."""
+
+_DIALECT = sqlite.dialect(paramstyle="qmark")
+
+
+class Statement:
+    """A statement with named parameters, as text with positional ones."""
+
+    def __init__(self, clause: ClauseElement) -> None:
+        compiled: Any = clause.compile(dialect=_DIALECT)
+        self.text = str(compiled)
+        self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
+        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+
+    def args(self, **given: object) -> tuple[object, ...]:
+        """The parameters in the order of the text. A KeyError names one that is missing."""
+        known = self._fixed | given
+        return tuple([known[name] for name in self._names])
+
+    def rows(self, connection: Connection, **given: object) -> list[Any]:
+        return connection.execute(self.text, self.args(**given)).fetchall()
+
+    def run(self, connection: Connection, **given: object) -> int:
+        """Runs a write; answers how many rows it changed."""
+        before = connection.total_changes
+        connection.execute(self.text, self.args(**given))
+        return connection.total_changes - before
+
+
+def given_rows(*columns: Column[Any]) -> CTE:
+    """The rows that a `Many` is given, named `given`, with these columns in this order."""
+    sample = tuple(b"" if _is_binary(column) else 0 for column in columns)
+    named = [sql_column(column.name, column.type) for column in columns]
+    return sql_values(*named, name="given").data([sample]).cte("given")
+
+
+class Many:
+    """A statement over `given_rows`. The first of the given columns must exclude the rows of NULLs that pad it."""
+
+    def __init__(self, clause: ClauseElement, width: int) -> None:
+        self._width = width
+        self._place = "(" + ", ".join("?" * width) + ")"
+        head, found, tail = str(clause.compile(dialect=_DIALECT)).partition(f"(VALUES {self._place})")
+        if not found:
+            raise ValueError(f"the statement has no VALUES of {width} columns: {head}")
+        self._head, self._tail = head, tail
+        self._text = cache(self._sized)
+
+    def run(self, connection: Connection, rows: Sequence[Sequence[object]], *more: object) -> int:
+        """Writes; answers how many rows were changed. `more` are the parameters after the rows."""
+        before = connection.total_changes
+        for text, parameters in self._steps(rows, more):
+            connection.execute(text, parameters)
+        return connection.total_changes - before
+
+    def rows(self, connection: Connection, rows: Sequence[Sequence[object]], *more: object) -> list[Any]:
+        steps = self._steps(rows, more)
+        return [row for text, parameters in steps for row in connection.execute(text, parameters).fetchall()]
+
+    def _steps(
+        self, rows: Sequence[Sequence[object]], more: tuple[object, ...]
+    ) -> Iterable[tuple[str, list[object]]]:
+        for start in range(0, len(rows), LARGEST):
+            part = rows[start : start + LARGEST]
+            size = 1 << (len(part) - 1).bit_length()
+            parameters = list(chain.from_iterable(part))
+            parameters.extend([None] * ((size - len(part)) * self._width))
+            parameters.extend(more)
+            yield self._text(size), parameters
+
+    def _sized(self, size: int) -> str:
+        return f"{self._head}(VALUES {', '.join([self._place] * size)}){self._tail}"
+
+
+class Packed:
+    """A select whose rows come in one step; tuples of bytes, numbers and text either way."""
+
+    def __init__(self, plain: Select[Any], width: int = 0) -> None:
+        self._binary = [place for place, column in enumerate(plain.selected_columns) if _is_binary(column)]
+        self._packed: Statement | Many = Many(_packed(plain), width) if width else Statement(_packed(plain))
+        self._plain: Statement | Many = Many(plain, width) if width else Statement(plain)
+
+    def rows(self, connection: Connection, **given: object) -> list[Sequence[Any]]:
+        """The rows of a select without `given_rows`."""
+        assert isinstance(self._packed, Statement)
+        assert isinstance(self._plain, Statement)
+        rows = self._unpacked(self._packed.rows(connection, **given))
+        return self._plain.rows(connection, **given) if rows is None else rows
+
+    def rows_given(self, connection: Connection, given: Sequence[Sequence[object]]) -> list[Sequence[Any]]:
+        """The rows of a select over `given_rows`."""
+        assert isinstance(self._packed, Many)
+        assert isinstance(self._plain, Many)
+        rows = self._unpacked(self._packed.rows(connection, given))
+        return self._plain.rows(connection, given) if rows is None else rows
+
+    def _unpacked(self, answers: list[tuple[str]]) -> list[Sequence[Any]] | None:
+        rows: list[Any] = [row for (text,) in answers for row in _ROWS.decode(text)]
+        if None in rows:
+            return None
+        for row in rows:
+            for place in self._binary:
+                if row[place] is not None:
+                    row[place] = bytes.fromhex(row[place])
+        return rows
+
+
+_ROWS = msgspec.json.Decoder(list[list[Any] | None])
+
+
+def _packed(plain: Select[Any]) -> Select[Any]:
+    """The same rows as one JSON array of arrays, bytes in hex; null stands for a row that is not small."""
+    rows = plain.subquery("plain")
+    zero = literal_column("0")
+    size = sum((func.coalesce(func.length(column), zero) for column in rows.c if _is_binary(column)), zero)
+    array = func.json_array(*(_in_json(column) for column in rows.c))
+    return select(func.json_group_array(case((size <= literal_column(str(SMALL)), array)))).select_from(rows)
+
+
+def _in_json(column: Any) -> Any:
+    return case((column.is_not(None), func.hex(column))) if _is_binary(column) else column
+
+
+def _is_binary(column: Any) -> bool:
+    return isinstance(column.type, LargeBinary)

@@ -1,0 +1,116 @@
+"""Statements that look up, page over and remove tasks; what changes them is in `changes.py`.
+
+States are written into the text, not bound: SQLite uses a partial index only where the statement repeats its condition.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal_column, or_, select, tuple_, union_all
+
+from rota.model.task import State
+from rota.storage.schema import lanes, tasks
+from rota.storage.statements.sql import Many, Packed, Statement, given_rows
+
+t = tasks.c
+COLUMNS = tuple(column.name for column in t)
+
+
+def in_state(state: State) -> ColumnElement[bool]:
+    return t.state == literal_column(str(state.value))
+
+
+_given = given_rows(*t)
+INSERT = Many(insert(tasks).from_select(COLUMNS, select(_given).where(_given.c.seq.is_not(None))), len(COLUMNS))
+
+_given = given_rows(t.id)
+BY_ID = Packed(select(tasks).join(_given, t.id == _given.c.id), 1)
+
+_given = given_rows(t.seq)
+BY_SEQ = Packed(select(tasks).join(_given, t.seq == _given.c.seq), 1)
+DELETE = Many(delete(tasks).where(t.seq.in_(select(_given.c.seq))), 1)
+
+# --- pages
+
+_after = tuple_(bindparam("after_place"), bindparam("after_seq"))
+_limit: Any = bindparam("limit")
+
+LINE = Packed(
+    select(tasks)
+    .where(in_state(State.READY), t.lane == bindparam("lane"), tuple_(t.line, t.seq) > _after)
+    .order_by(t.line, t.seq)
+    .limit(_limit)
+)
+DUE = Packed(
+    select(tasks)
+    .where(t.state == bindparam("state"), t.due_at <= bindparam("before"), tuple_(t.due_at, t.seq) > _after)
+    .order_by(t.due_at, t.seq)
+    .limit(_limit)
+)
+
+_expires = (t.expire_at.is_not(None), t.state <= literal_column("3"))
+EXPIRING = Packed(
+    select(tasks)
+    .where(*_expires, t.expire_at <= bindparam("before"), tuple_(t.expire_at, t.seq) > _after)
+    .order_by(t.expire_at, t.seq)
+    .limit(_limit)
+)
+
+_instants = union_all(
+    select(func.min(t.due_at).label("at")).where(in_state(State.SCHEDULED), t.due_at.is_not(None)),
+    select(func.min(t.due_at)).where(in_state(State.RUNNING), t.due_at.is_not(None)),
+    select(func.min(t.expire_at)).where(*_expires),
+).subquery("instants")
+NEXT_DUE = Statement(select(func.min(_instants.c.at)))
+
+
+def _asked(name: str, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A condition that holds for every row where the parameter is null."""
+    return or_(bindparam(name).is_(None), condition)
+
+
+_in_lanes = t.lane.in_(
+    select(lanes.c.number).where(
+        _asked("method", lanes.c.method == bindparam("method")),
+        _asked("group", lanes.c.group == bindparam("group")),
+    )
+)
+_wanted = (
+    bindparam("states").bitwise_and(literal_column("1").bitwise_lshift(t.state)) != literal_column("0"),
+    or_(bindparam("any_lane"), _in_lanes),
+    _asked("worker", t.worker == bindparam("worker")),
+    _asked("created_after", t.created_at > bindparam("created_after")),
+    _asked("created_before", t.created_at < bindparam("created_before")),
+)
+FIND = Packed(
+    select(tasks).where(t.seq < bindparam("before_seq"), *_wanted).order_by(t.seq.desc()).limit(_limit)
+)
+FIND_RARE = Packed(
+    select(tasks)
+    .where(
+        t.state == bindparam("state"),
+        t.due_at.is_not(None),
+        literal_column("+seq") < bindparam("before_seq"),
+        *_wanted,
+    )
+    .order_by(t.seq.desc())
+    .limit(_limit)
+)
+
+# --- retention
+
+PAST_TIME = Packed(
+    select(t.due_at, t.seq)
+    .where(t.state == bindparam("state"), t.due_at <= bindparam("now"))
+    .order_by(t.due_at, t.seq)
+    .limit(_limit)
+)
+
+# --- what the driver learns when it opens
+
+LAST = Statement(select(func.max(t.seq)))
+READY_COUNT = Statement(select(func.count()).where(in_state(State.READY)).select_from(tasks))
+DUE_COUNTS = Statement(
+    select(t.state, func.count()).where(t.due_at.is_not(None)).group_by(t.state)
+)

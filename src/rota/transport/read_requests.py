@@ -1,0 +1,147 @@
+"""Requests that read: tasks, figures, workers, methods. An answer ends early rather than grow over a frame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from rota.contract.store import Query
+from rota.model.errors import InvalidInput
+from rota.model.task import Task
+from rota.transport.caller import Caller
+from rota.transport.frame_batch import FRAME_BYTES, ITEM_BYTES
+from rota.wire.codec import STATES, read_ids
+from rota.wire.codec_options import write_method
+from rota.wire.codec_view import read_states, write_attempts, write_progress, write_task
+from rota.wire.codec_worker import write_worker
+from rota.wire.v1 import link_pb2 as pb
+
+USUAL_PAGE, LARGEST_PAGE = 100, 1_000
+MAX_IDS = 10_000
+_STEP, _DETAIL_STEP = 100, 20
+"""How many records are read from the store at a time: each may carry a megabyte."""
+_FIRST, _LAST = 1, 2**63 - 1
+
+
+async def get(caller: Caller, body: pb.Get, _: int) -> pb.Frame:
+    """Known tasks, in the order asked. A cursor says how many of the ids are answered: ask again with the rest."""
+    if len(body.ids) > MAX_IDS:
+        raise InvalidInput.at("ids", "batch_size", f"{len(body.ids)} ids; a get has up to {MAX_IDS}")
+    ids = read_ids(body.ids)
+    page = _Page()
+    step = _DETAIL_STEP if body.detail else _STEP
+    for start in range(0, len(ids), step):
+        found = await caller.engine.get(ids[start : start + step])
+        tasks = [found[task_id] for task_id in ids[start : start + step] if task_id in found]
+        await _show(caller, tasks, page, body.detail)
+        if page.full and start + step < len(ids):
+            page.tasks.cursor = str(start + step)
+            break
+    return page.frame
+
+
+async def find(caller: Caller, body: pb.List, _: int) -> pb.Frame:
+    """Tasks, newest first. The cursor is the place of the last one."""
+    limit = min(body.limit or USUAL_PAGE, LARGEST_PAGE)
+    before = _place(body.cursor)
+    query = await _query(caller, body)
+    page = _Page()
+    while query is not None and limit > 0 and not page.full:
+        step = min(limit, _STEP)
+        tasks = await caller.engine.find(query, before, step)
+        await _show(caller, tasks, page, False)
+        limit -= step
+        before = tasks[-1].seq if len(tasks) == step else None
+        if before is None:
+            return page.frame
+    if query is not None:
+        page.tasks.cursor = str(before)
+    return page.frame
+
+
+class _Page:
+    """Tasks gathered for one answer."""
+
+    def __init__(self) -> None:
+        self.frame = pb.Frame()
+        self.tasks = self.frame.tasks
+        self.tasks.SetInParent()
+        self._weight = 0
+
+    @property
+    def full(self) -> bool:
+        return self._weight >= FRAME_BYTES
+
+    def add(self, payload_bytes: int) -> pb.Task:
+        self._weight += payload_bytes + ITEM_BYTES
+        return self.tasks.tasks.add()
+
+
+async def _show(caller: Caller, tasks: Sequence[Task], page: _Page, detail: bool) -> None:
+    details = await caller.engine.details(tasks) if detail else {}
+    past = [record for each in details.values() for record in each.attempts]
+    names = await caller.engine.worker_names([*tasks, *past])
+    for task in tasks:
+        view = page.add(len(task.spec.params) + len(task.outcome or b""))
+        write_task(task, view, names.get(task.worker or 0, ""))
+        if (beside := details.get(task.seq)) is not None:
+            write_attempts(beside.attempts, view, names)
+            if beside.progress is not None:
+                write_progress(beside.progress, view.progress)
+
+
+async def _query(caller: Caller, body: pb.List) -> Query | None:
+    """None: nothing can match, since no such worker is known."""
+    worker = None
+    if body.worker:
+        worker = next((each.number for each in await caller.engine.workers(True) if each.facts.id == body.worker), None)
+        if worker is None:
+            return None
+    return Query(
+        read_states(body.states),
+        body.method or None,
+        body.group or None,
+        worker,
+        body.created_after or None,
+        body.created_before or None,
+    )
+
+
+def _place(cursor: str) -> int | None:
+    if not cursor:
+        return None
+    if cursor.isascii() and cursor.isdecimal() and len(cursor) < 20 and _FIRST <= int(cursor) <= _LAST:
+        return int(cursor)
+    raise InvalidInput.at("cursor", "invalid_cursor", "not a cursor that a page ended with; begin anew without one")
+
+
+async def read_stats(caller: Caller, _body: pb.ReadStats, _: int) -> pb.Frame:
+    figures, facts = await caller.engine.figures(), caller.lobby.facts
+    frame = pb.Frame()
+    stats = frame.stats
+    stats.node_id, stats.node_version, stats.mode = facts.node_id, facts.version, facts.mode
+    stats.store, stats.durability, stats.data_dir = facts.store, facts.durability, facts.data_dir
+    stats.started_at, stats.now = figures.started_at, figures.now
+    stats.tasks.update({STATES[state]: count for state, count in figures.tasks.items()})
+    stats.workers, stats.clients = figures.workers, caller.lobby.clients
+    stats.submitted, stats.finished = figures.submitted, figures.finished
+    stats.failed, stats.rescued = figures.failed, figures.rescued
+    stats.submit_rate, stats.finish_rate = figures.submit_rate, figures.finish_rate
+    stats.pid, stats.memory_bytes = os.getpid(), caller.lobby.memory_bytes
+    return frame
+
+
+async def list_workers(caller: Caller, body: pb.ListWorkers, _: int) -> pb.Frame:
+    frame = pb.Frame()
+    frame.workers.SetInParent()
+    for record in await caller.engine.workers(body.all):
+        write_worker(record, frame.workers.workers.add())
+    return frame
+
+
+async def list_methods(caller: Caller, _body: pb.ListMethods, _: int) -> pb.Frame:
+    frame = pb.Frame()
+    frame.methods.SetInParent()
+    for method, workers in await caller.engine.methods():
+        write_method(method, frame.methods.methods.add(), workers)
+    return frame

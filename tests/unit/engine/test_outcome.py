@@ -1,0 +1,318 @@
+"""Reports, leases, rescues, cancels: finished once, by the newest attempt."""
+
+import asyncio
+
+import pytest
+
+from rota.life import failpoint
+from rota.model.errors import Conflict, NotFound
+from rota.model.failure import Failure
+from rota.model.log import LogLine, Progress
+from rota.model.method import Options
+from rota.model.report import Held, Verdict
+from rota.model.task import Reason, State
+
+from conftest import Waiting  # isort: skip
+
+SECOND = 1_000_000
+
+
+async def test_a_waiter_is_told_once_of_each_task_and_in_batches(rig) -> None:
+    worker, waiter = await rig.worker(slots=3), Waiting()
+    ids = await rig.submit(count=3, waiter=waiter)
+    await worker.session.finished([])
+    refs = await worker.gets(3)
+    from rota.model.report import Report
+
+    await worker.session.finished([Report(*ref, Verdict.SUCCEEDED, b"1") for ref in refs])
+    assert set(await waiter.hears(3)) == set(ids)
+    assert waiter.calls == 1
+    late = Waiting()
+    assert await rig.engine.wait([*ids, b"?" * 16], late) == [b"?" * 16]
+    assert len(late.tasks) == 3
+
+
+async def test_a_failed_try_comes_again_after_its_wait(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit(options=Options(retries=1, retry_delay=5 * SECOND, retry_jitter=0.0))
+    await worker.fails((await worker.gets(1))[0])
+    task = await rig.task(task_id)
+    assert (task.state, task.failures) == (State.SCHEDULED, 1)
+    await rig.advance(5.1)
+    (again,) = await worker.gets(1)
+    assert again == (task_id, 2)
+    await worker.fails(again)
+    task = await rig.task(task_id)
+    assert (task.state, task.failures) == (State.FAILED, 2)
+    details = (await rig.engine.details([task]))[task.seq]
+    assert [past.attempt for past in details.attempts] == [1]
+    assert Failure.unpack(details.attempts[0].outcome).message == "boom"
+
+
+async def test_the_same_report_sent_again_is_answered_alike_and_changes_nothing(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit()
+    (ref,) = await worker.gets(1)
+    assert await worker.report(ref) == []
+    before = await rig.task(task_id)
+    assert await worker.report(ref) == []
+    assert await rig.task(task_id) == before
+    (refused,) = await worker.report(ref, result=b"2")
+    assert refused.code == "conflict"
+    assert await rig.task(task_id) == before
+
+
+async def test_the_same_failure_sent_again_spends_the_budget_once(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit(options=Options(retries=3))
+    (ref,) = await worker.gets(1)
+    assert await worker.fails(ref) == []
+    assert await worker.fails(ref) == []
+    assert (await rig.task(task_id)).failures == 1
+
+
+async def test_a_report_on_an_unknown_task_is_refused(rig) -> None:
+    worker = await rig.worker()
+    (refused,) = await worker.report((b"x" * 16, 1))
+    assert refused.code == "task_not_found"
+
+
+async def test_a_zombie_is_refused_after_its_lease_was_rescued_and_its_result_is_noted(rig) -> None:
+    zombie = await rig.worker()
+    (task_id,) = await rig.submit()
+    (ref,) = await zombie.gets(1)
+    zombie.starts(ref)
+    await rig.advance(31)
+    other = (await zombie.gets(1))[0]
+    assert other == (task_id, 2)
+    (refused,) = await zombie.report(ref)
+    assert refused.code == "stale_attempt"
+    assert await zombie.report(other, result=b"42") == []
+    task = await rig.task(task_id)
+    assert (task.state, task.outcome, task.rescues) == (State.SUCCEEDED, b"42", 1)
+    (past,) = (await rig.engine.details([task]))[task.seq].attempts
+    assert past.late == "succeeded after its lease was lost"
+
+
+async def test_heartbeats_keep_a_lease_for_as_long_as_they_come(rig) -> None:
+    from rota.model.worker import Load
+
+    worker = await rig.worker()
+    (task_id,) = await rig.submit()
+    (ref,) = await worker.gets(1)
+    worker.starts(ref)
+    for _ in range(10):
+        await rig.advance(10)
+        worker.session.heartbeat(Load(cpu=0.5))
+        now = rig.clock.now()
+
+        async def renewed(now: int = now) -> bool:
+            return (await rig.task(task_id)).due_at > now + 15 * SECOND
+
+        await rig.until(renewed)
+    assert await worker.report(ref) == []
+    assert (await rig.task(task_id)).attempt == 1
+
+
+async def test_a_killed_worker_gives_unstarted_tasks_back_at_once_and_started_ones_in_seconds(rig) -> None:
+    worker = await rig.worker(slots=2)
+    started, unstarted = await rig.submit(count=2)
+    refs = await worker.gets(2)
+    worker.starts(refs[0])
+    other = await rig.worker(slots=2)
+    await worker.session.closed(False, "connection reset")
+    assert [ref[0] for ref in await other.gets(1)] == [unstarted]
+    await rig.advance(4.9)
+    assert other.tasks == []
+    await rig.advance(0.2)
+    assert await other.gets(1) == [(started, 2)]
+    assert [(await rig.task(task_id)).rescues for task_id in (started, unstarted)] == [1, 0]
+
+
+async def test_a_worker_that_comes_back_in_time_keeps_its_started_task(rig) -> None:
+    worker = await rig.worker(worker_id="w")
+    (task_id,) = await rig.submit()
+    (ref,) = await worker.gets(1)
+    worker.starts(ref)
+    await worker.session.closed(False, "network")
+    await rig.advance(3)
+    assert await worker.connect(held=[Held(*ref, 1)]) == []
+    await rig.advance(20)
+    assert await worker.report(ref) == []
+    assert (await rig.task(task_id)).rescues == 0
+
+
+async def test_a_worker_that_comes_back_too_late_is_told_what_it_lost(rig) -> None:
+    worker = await rig.worker(worker_id="w")
+    await rig.submit()
+    (ref,) = await worker.gets(1)
+    worker.starts(ref)
+    await worker.session.closed(False, "network")
+    other = await rig.worker()
+    await rig.advance(6)
+    assert (await other.gets(1))[0][1] == 2
+    assert await worker.connect(held=[Held(*ref, 1)]) == [ref]
+
+
+async def test_a_draining_worker_gives_tasks_back_without_spending_anything(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit(options=Options(retries=1))
+    (ref,) = await worker.gets(1)
+    worker.starts(ref)
+    await worker.session.released([ref], "draining")
+    task = await rig.task(task_id)
+    assert (task.state, task.failures, task.rescues) == (State.READY, 0, 0) or task.attempt == 2
+
+
+async def test_the_third_lost_worker_makes_a_task_poison_and_leaves_its_neighbours_alone(rig) -> None:
+    (poison,) = await rig.submit("poison")
+    (innocent,) = await rig.submit("m")
+    for _ in range(3):
+        worker = await rig.worker("poison", "m", slots=2)
+        refs = await worker.gets(2)
+        worker.starts(*[ref for ref in refs if ref[0] == poison])
+        await worker.session.closed(False, "died")
+        await rig.advance(6)
+    assert (await rig.task(poison)).reason is Reason.POISONED
+    task = await rig.task(innocent)
+    assert (task.state, task.rescues, task.failures) == (State.READY, 0, 0)
+
+
+async def test_another_process_cannot_take_a_workers_id(rig) -> None:
+    await rig.worker(worker_id="w", key=b"mine")
+    with pytest.raises(Conflict) as refused:
+        await rig.worker(worker_id="w", key=b"other")
+    assert refused.value.code == "worker_id_taken"
+
+
+async def test_cancelling_a_ready_task_ends_it_and_tells_those_who_wait(rig) -> None:
+    waiter = Waiting()
+    (task_id,) = await rig.submit(waiter=waiter)
+    (outcome,) = await rig.engine.cancel([task_id], "changed my mind")
+    assert (outcome.state, outcome.pending) == ("cancelled", False)
+    assert waiter.tasks == {task_id: State.CANCELLED}
+    (again,) = await rig.engine.cancel([task_id], "")
+    assert again.refusal.code == "already_finished"
+
+
+async def test_cancelling_a_running_task_asks_its_worker_and_ends_with_its_word(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit(options=Options(retries=5))
+    (ref,) = await worker.gets(1)
+    (outcome,) = await rig.engine.cancel([task_id], "")
+    assert (outcome.state, outcome.pending) == ("running", True)
+    assert worker.cancelled == [ref]
+    await worker.report(ref, Verdict.STOPPED)
+    assert (await rig.task(task_id)).reason is Reason.CANCELLED_BY_CALLER
+
+
+async def test_a_cancelled_task_that_fails_instead_of_stopping_is_not_retried(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit(options=Options(retries=5))
+    (ref,) = await worker.gets(1)
+    await rig.engine.cancel([task_id], "")
+    await worker.fails(ref)
+    assert (await rig.task(task_id)).state is State.CANCELLED
+
+
+async def test_a_cancelled_task_whose_worker_is_lost_ends_as_cancelled(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit()
+    (ref,) = await worker.gets(1)
+    worker.starts(ref)
+    await rig.engine.cancel([task_id], "")
+    await worker.session.closed(False, "died")
+    await rig.advance(6)
+    assert (await rig.task(task_id)).state is State.CANCELLED
+
+
+async def test_an_ended_task_can_be_run_again(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit()
+    await worker.fails((await worker.gets(1))[0])
+    (outcome,) = await rig.engine.retry([task_id])
+    assert outcome.state == "ready"
+    (ref,) = await worker.gets(1)
+    assert ref == (task_id, 2)
+    (busy,) = await rig.engine.retry([task_id])
+    assert busy.refusal.code == "not_finished"
+
+
+async def test_calls_on_unknown_tasks_say_so(rig) -> None:
+    (outcome,) = await rig.engine.cancel([b"x" * 16], "")
+    assert isinstance(outcome.refusal, NotFound)
+
+
+async def test_an_idempotent_submit_makes_one_task(rig) -> None:
+    first = await rig.receipts(idempotency_key="order-7")
+    second = await rig.receipts(idempotency_key="order-7")
+    other = await rig.receipts(idempotency_key="order-7", params=b"2")
+    assert second[0].duplicate
+    assert second[0].task_id == first[0].task_id
+    assert other[0].refusal.code == "idempotency_key_reused"
+
+
+async def test_a_waiter_of_a_duplicate_is_told_of_the_task_that_stands_for_it(rig) -> None:
+    worker, waiter = await rig.worker(), Waiting()
+    (first,) = await rig.submit(idempotency_key="k")
+    await rig.receipts(idempotency_key="k", waiter=waiter)
+    await worker.report((await worker.gets(1))[0])
+    assert list(await waiter.hears(1)) == [first]
+
+
+async def test_log_lines_and_progress_can_be_read_and_followed(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit()
+    (ref,) = await worker.gets(1)
+    rings: list[int] = []
+    stop = await rig.engine.follow(task_id, lambda: rings.append(1))
+    worker.session.report(*ref, [LogLine(1, 1, 20, "hello")], Progress(1, 1, 0.5, "half"))
+    lines, ended = await rig.engine.read_logs(task_id, 0, 10)
+    assert ([line.text for line in lines], ended) == (["hello"], False)
+    task = await rig.task(task_id)
+    assert (await rig.engine.details([task]))[task.seq].progress.share == 0.5
+    assert rings
+    await worker.report(ref)
+    assert (await rig.engine.read_logs(task_id, lines[-1].number, 10)) == ([], True)
+    stop()
+    with pytest.raises(NotFound):
+        await rig.engine.read_logs(b"x" * 16, 0, 10)
+
+
+async def test_the_rescuer_that_read_before_a_finish_does_not_undo_it(rig) -> None:
+    """The bug that hurt others: the reaper reads a lapsed lease, the worker finishes, the reaper writes."""
+    worker = await rig.worker()
+    (task_id,) = await rig.submit()
+    (ref,) = await worker.gets(1)
+    worker.starts(ref)
+    finishing: list[asyncio.Task] = []
+
+    def finish_in_between() -> None:
+        failpoint.disarm("caretaker.between_read_and_write")
+        finishing.append(asyncio.get_running_loop().create_task(worker.report(ref, result=b"7")))
+        finishing[0].get_coro().send(None) if False else None
+
+    failpoint.arm("caretaker.between_read_and_write", finish_in_between)
+    try:
+        await rig.advance(31)
+        await asyncio.gather(*finishing)
+    finally:
+        failpoint.disarm()
+    task = await rig.task(task_id)
+    if task.state is State.SUCCEEDED:
+        assert (task.attempt, task.outcome) == (1, b"7")
+    else:
+        assert (task.state, task.attempt) in {(State.READY, 1), (State.RUNNING, 2)}
+
+
+async def test_figures_count_what_went_through(rig) -> None:
+    worker = await rig.worker()
+    await rig.submit(count=2)
+    refs = await worker.gets(2)
+    await worker.report(refs[0])
+    await worker.fails(refs[1])
+    figures = await rig.engine.figures()
+    assert (figures.submitted, figures.finished, figures.failed, figures.workers) == (2, 2, 1, 1)
+    assert figures.tasks[State.SUCCEEDED] == 1
+    (record,) = await rig.engine.workers()
+    assert (record.facts.id, record.finished, record.in_hand) == (worker.facts.id, 2, 0)
