@@ -12,6 +12,7 @@ After the faults have stopped and everything had time to settle:
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ def _judge_runs(row: Row, runs: list[Run], verdict: Verdict) -> None:
             verdict.wrong.append(f"{row.id}: an attempt began after the one that finished")
     if len({run.attempt for run in runs}) < len(runs):
         verdict.wrong.append(f"{row.id}: one attempt was run twice")
-    for earlier, later in zip(runs, runs[1:], strict=False):
+    for earlier, later in itertools.pairwise(runs):
         over = earlier.ended is None or earlier.ended > later.began
         if over and earlier.attempt not in row.lost_attempts and earlier.attempt + 1 == later.attempt:
             verdict.overlapping.append(f"{row.id}: {earlier.attempt} and {later.attempt}")

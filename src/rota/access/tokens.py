@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rota.access.roles import ALL_ROLES, Role
+from rota.access.secret_file import check_private
 from rota.model.errors import RefusesToStart
 
 MIN_SECRET = 32
@@ -72,18 +72,11 @@ class Tokens:
 
 def read_tokens(path: Path) -> Tokens:
     """Raises RefusesToStart (`bad_token_file`, `weak_token`, `unknown_role`)."""
+    check_private(path, "token", "bad_token_file")
     try:
-        mode = path.stat().st_mode
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RefusesToStart(f"the token file {path} cannot be read: {error}", code="bad_token_file") from error
-    if not stat.S_ISREG(mode):
-        raise RefusesToStart(f"the token file {path} is not a plain file", code="bad_token_file")
-    if mode & (stat.S_IWGRP | stat.S_IRWXO):
-        raise RefusesToStart(
-            f"the token file {path} is open to others (mode {stat.S_IMODE(mode):04o}); do: chmod 600 {path}",
-            code="bad_token_file",
-        )
     tokens = Tokens(_line(line, f"{path}:{number}") for number, line in _lines(text))
     if not tokens:
         raise RefusesToStart(

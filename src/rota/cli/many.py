@@ -67,9 +67,7 @@ class _Batch:
                 continue
             self.ids.append(receipt.id)
             self._duplicates += receipt.duplicate
-            self._out.line(receipt.id) if not self._out.json else self._out.value(
-                {"line": number, **value_of(receipt)}
-            )
+            self._out.line(receipt.id) if not self._out.json else self._out.value({"line": number, **value_of(receipt)})
         bar.advance(len(portion))
 
     def tell(self) -> None:

@@ -47,7 +47,12 @@ def _figures(node: StatsView) -> list[tuple[str, str]]:
 
 
 def _counters(node: StatsView) -> str:
-    counts = (("submitted", node.submitted), ("finished", node.finished), ("failed", node.failed), ("rescued", node.rescued))
+    counts = (
+        ("submitted", node.submitted),
+        ("finished", node.finished),
+        ("failed", node.failed),
+        ("rescued", node.rescued),
+    )
     return ", ".join(f"{human.number(count)} {name}" for name, count in counts)
 
 
@@ -63,9 +68,23 @@ def workers(
     with reach(settings) as client:
         found = client.workers(gone=all_)
     if out.json:
-        out.value(value_of(found))
+        for each in found:
+            out.value(value_of(each))
     elif found:
-        heads = ("worker", "name", "application", "host", "pid", "state", "groups", "busy", "done", "cpu", "memory", "seen")
+        heads = (
+            "worker",
+            "name",
+            "application",
+            "host",
+            "pid",
+            "state",
+            "groups",
+            "busy",
+            "done",
+            "cpu",
+            "memory",
+            "seen",
+        )
         out.table(heads, [_worker(w) for w in found], right=("pid", "busy", "done", "cpu", "memory"))
     else:
         out.note("no worker is connected; start one: rota worker module:app")
@@ -101,7 +120,8 @@ def methods(settings: ClientSettings, out: Output) -> int:
     with reach(settings) as client:
         found = client.methods()
     if out.json:
-        out.value(value_of(found))
+        for each in found:
+            out.value(value_of(each))
     elif found:
         out.table(("method", "version", "workers", "what it does"), [_method(m) for m in found], right=("workers",))
     else:

@@ -22,7 +22,9 @@ from rota.model.errors import InvalidInput
 
 Method = Annotated[str, Parameter(name="METHOD", help="Its name; add@2 pins a version.")]
 Params = Annotated[str | None, Parameter(name="PARAMS", help="JSON; - reads it from stdin.", allow_leading_hyphen=True)]
-WaitTimeoutFlag = Annotated[Seconds | None, Parameter(help="How long to wait for the end; the task goes on after that.")]
+WaitTimeoutFlag = Annotated[
+    Seconds | None, Parameter(help="How long to wait for the end; the task goes on after that.")
+]
 
 
 @command(ClientSettings)

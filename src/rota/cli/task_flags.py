@@ -35,23 +35,25 @@ class TaskFlags:
     retry_delay: Annotated[Seconds | None, Parameter(help="The wait before the second try.", group=_GROUP)] = None
     timeout: Annotated[Seconds | None, Parameter(help="How long one try may run.", group=_GROUP)] = None
     delay: Annotated[Seconds | None, Parameter(help="Start it so much later.", group=_GROUP)] = None
-    run_at: Annotated[
-        str | None, Parameter(help="Start it at this instant, as in 2026-12-24T18:00.", group=_GROUP)
-    ] = None
-    expires: Annotated[
-        Seconds | None, Parameter(help="Let it expire if it has not started by then.", group=_GROUP)
-    ] = None
+    run_at: Annotated[str | None, Parameter(help="Start it at this instant, as in 2026-12-24T18:00.", group=_GROUP)] = (
+        None
+    )
+    expires: Annotated[Seconds | None, Parameter(help="Let it expire if it has not started by then.", group=_GROUP)] = (
+        None
+    )
     unique_key: Annotated[
-        str | None, Parameter(help="At most one unended task holds this key; another submit answers with that one.", group=_GROUP)
+        str | None,
+        Parameter(help="At most one unended task holds this key; another submit answers with that one.", group=_GROUP),
     ] = None
-    order_key: Annotated[
-        str | None, Parameter(help="Tasks of one key run one at a time, in order.", group=_GROUP)
-    ] = None
+    order_key: Annotated[str | None, Parameter(help="Tasks of one key run one at a time, in order.", group=_GROUP)] = (
+        None
+    )
     idempotency_key: Annotated[
         str | None, Parameter(help="The same key within a day answers with the same task.", group=_GROUP)
     ] = None
     label: Annotated[
-        list[str] | None, Parameter(help="KEY=VALUE; may be given again.", metavar="KEY=VALUE", negative="", group=_GROUP)
+        list[str] | None,
+        Parameter(help="KEY=VALUE; may be given again.", metavar="KEY=VALUE", negative="", group=_GROUP),
     ] = None
 
     def options(self) -> SaidOptions:

@@ -53,7 +53,10 @@ def list_tasks(
     *,
     state: Annotated[
         list[str] | None,
-        Parameter(help="waiting, scheduled, ready, running, succeeded, failed, cancelled, expired, ended, unended.", negative=""),
+        Parameter(
+            help="waiting, scheduled, ready, running, succeeded, failed, cancelled, expired, ended, unended.",
+            negative="",
+        ),
     ] = None,
     method: Annotated[str | None, Parameter(help="Of this method only.")] = None,
     group: Annotated[str | None, Parameter(help="Of this group only.")] = None,
@@ -64,9 +67,7 @@ def list_tasks(
     """List tasks, newest first."""
     states = [word for words in state or () for word in words.replace(",", " ").split()]
     with reach(settings) as client:
-        tasks = client.list(
-            states=states, method=method, group=group, worker=worker, limit=None if all_ else limit
-        )
+        tasks = client.list(states=states, method=method, group=group, worker=worker, limit=None if all_ else limit)
         if out.json:
             for task in tasks:
                 out.value(value_of(task))

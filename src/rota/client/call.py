@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 from rota.client.payload import encode
-from rota.client.said import SaidOptions, read_options
+from rota.client.said import Said, read_options
 from rota.client.task_id import new_id
 from rota.model.errors import InvalidInput
 from rota.model.method import NO_OPTIONS, Options
@@ -47,26 +47,25 @@ class Call:
             raise InvalidInput(f"the task cannot be sent: {error}", code="invalid_task") from error
 
 
-def call(
-    method: str,
-    params: Any = None,
-    *,
-    version: int | None = None,
-    idempotency_key: str | None = None,
-    labels: Mapping[str, str] | None = None,
-    target: str | None = None,
-    **options: Unpack[SaidOptions],
-) -> Call:
+def call(method: str, params: Any = None, **said: Unpack[Said]) -> Call:
     """A call of `method` (`add`, or `add@2` for version 2) with any JSON value.
 
-    `idempotency_key`: your own key; the same one within a day answers with the same task. `target`: the id of the worker
-    that alone may run it. Raises TypeError for params that cannot travel and for what is no option.
+    Raises TypeError for params that cannot travel and for what is no option.
     """
+    if not said and "@" not in method:
+        return Call(method, encode(params))
+    rest: dict[str, Any] = dict(said)
     name, at, pinned = method.partition("@")
-    if at:
-        version = _pinned(method, pinned, version)
-    said = to_wire(read_options(options)) if options else None
-    return Call(name, encode(params), said, version or 0, idempotency_key or "", labels, target or "")
+    version = rest.pop("version", None)
+    return Call(
+        name,
+        encode(params),
+        version=(_pinned(method, pinned, version) if at else version) or 0,
+        idempotency_key=rest.pop("idempotency_key", None) or "",
+        labels=rest.pop("labels", None),
+        target=rest.pop("target", None) or "",
+        options=to_wire(read_options(rest)),
+    )
 
 
 def to_wire(options: Options) -> pb.Options | None:
@@ -87,7 +86,7 @@ def as_calls(calls: Iterable[AnyCall]) -> Iterable[Call]:
         if isinstance(each, Call):
             yield each
         elif len(each) == 2:
-            yield Call(each[0], encode(each[1])) if "@" not in each[0] else call(*each)
+            yield call(each[0], each[1])
         else:
             yield call(each[0], each[1], **each[2])
 

@@ -8,7 +8,7 @@ the token is refused, and what the node answers (InvalidInput, NotFound, Conflic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
@@ -28,7 +28,7 @@ from rota.client.call import AnyCall, Call, call
 from rota.client.connection import Dial
 from rota.client.core import CONNECT_TIMEOUT, Core, Submitting, Watch, receipt_of
 from rota.client.payload import check_size
-from rota.client.said import SaidOptions
+from rota.client.said import Filter, Said
 from rota.client.task_id import read_id, shown
 from rota.client.views import CallView, LogView, MethodView, Outcome, Receipt, StatsView, TaskView, WorkerView
 from rota.model.errors import NotFound, RotaError, WaitTimeout
@@ -89,31 +89,12 @@ class AsyncClient:
 
     # --- submit
 
-    async def submit(
-        self,
-        method: str,
-        params: Any = None,
-        *,
-        version: int | None = None,
-        idempotency_key: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        target: str | None = None,
-        **options: Unpack[SaidOptions],
-    ) -> Receipt:
+    async def submit(self, method: str, params: Any = None, **said: Unpack[Said]) -> Receipt:
         """Returns after the node has kept the task. `params` is any JSON value: an object binds by name, an array by place.
 
-        Options as in `SaidOptions`; the others as in `call`.
+        What may be said: `Said`.
         """
-        made = call(
-            method,
-            params,
-            version=version,
-            idempotency_key=idempotency_key,
-            labels=labels,
-            target=target,
-            **options,
-        )
-        return await self.submit_call(made)
+        return await self.submit_call(call(method, params, **said))
 
     async def submit_call(self, made: Call) -> Receipt:
         """Submits what `call` made. Raises the refusal."""
@@ -132,31 +113,13 @@ class AsyncClient:
         return await submit_batches(self.core, calls, atomic=atomic)
 
     async def execute(
-        self,
-        method: str,
-        params: Any = None,
-        *,
-        wait_timeout: float | None = None,
-        version: int | None = None,
-        idempotency_key: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        target: str | None = None,
-        **options: Unpack[SaidOptions],
+        self, method: str, params: Any = None, *, wait_timeout: float | None = None, **said: Unpack[Said]
     ) -> Any:
         """Submits, waits, and returns the result; raises what `Outcome.value` raises.
 
         `wait_timeout`: seconds, then WaitTimeout; the task goes on. (`timeout` is the task's own run timeout.)
         """
-        made = call(
-            method,
-            params,
-            version=version,
-            idempotency_key=idempotency_key,
-            labels=labels,
-            target=target,
-            **options,
-        )
-        return (await self.execute_call(made, wait_timeout)).value()
+        return (await self.execute_call(call(method, params, **said), wait_timeout)).value()
 
     async def execute_call(self, made: Call, timeout: float | None = None) -> Outcome:
         """Submits what `call` made, and waits for its outcome."""
@@ -185,32 +148,19 @@ class AsyncClient:
             wanted = wanted[int(answer.cursor) :] if answer.cursor else []
         return found
 
-    async def list(
-        self,
-        *,
-        states: str | Sequence[str] = (),
-        method: str | None = None,
-        group: str | None = None,
-        worker: str | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[TaskView]:
-        """Tasks, newest first, page by page. `states` may also say `ended` and `unended`. `limit`: of all, not of a page."""
-        asked = pb.List(
-            states=[states] if isinstance(states, str) else states,
-            method=method or "",
-            group=group or "",
-            worker=worker or "",
-            created_after=_microseconds(created_after),
-            created_before=_microseconds(created_before),
-        )
+    def list(self, **wanted: Unpack[Filter]) -> AsyncIterator[TaskView]:
+        """Tasks, newest first, page by page as they are read. `states` may also say `ended` and `unended`."""
+        return _one_by_one(self.pages(wanted))
+
+    async def pages(self, wanted: Filter) -> AsyncIterator[Sequence[TaskView]]:
+        """As `list`, a page at a time."""
+        asked = _filter(wanted)
+        limit = wanted.get("limit")
         left = limit if limit is not None else 1 << 62
         while left > 0:
             asked.limit = min(left, PAGE)
             answer = (await self.core.asked(pb.Frame(list=asked))).tasks
-            for task in answer.tasks[:left]:
-                yield read_task(task)
+            yield [read_task(task) for task in answer.tasks[:left]]
             left -= len(answer.tasks)
             if not answer.cursor:
                 return
@@ -316,6 +266,18 @@ def _accepted(view: CallView) -> CallView:
     if view.refusal is not None:
         raise view.refusal
     return view
+
+
+def _filter(wanted: Filter) -> pb.List:
+    states = wanted.get("states") or ()
+    return pb.List(
+        states=[states] if isinstance(states, str) else states,
+        method=wanted.get("method") or "",
+        group=wanted.get("group") or "",
+        worker=wanted.get("worker") or "",
+        created_after=_microseconds(wanted.get("created_after")),
+        created_before=_microseconds(wanted.get("created_before")),
+    )
 
 
 def _microseconds(moment: datetime | None) -> int:

@@ -22,6 +22,7 @@ from rota.model.errors import (
     Conflict,
     Forbidden,
     NotAuthenticated,
+    RefusesToStart,
     RotaError,
     Unavailable,
 )
@@ -154,7 +155,7 @@ class Connection:
         link = LiveLink(self._window, self._on_frame)
         try:
             await self._live(url, link, await self._greet(url, link))
-        except (NotAuthenticated, Forbidden) as error:
+        except (NotAuthenticated, Forbidden, RefusesToStart) as error:
             self.last_error, self.final = error.detail, error
         except RotaError as error:
             self.last_error = error.detail

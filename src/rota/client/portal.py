@@ -13,10 +13,11 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from rota.client.client import AsyncClient
 from rota.client.slots import LoopSlot, LoopSlots
 from rota.model.errors import RotaError
 
@@ -25,12 +26,19 @@ CLOSE_TIMEOUT = 3.0
 
 
 class Portal:
-    """`on_close` is awaited in the loop before it ends."""
+    """`make` makes the client, in the portal's loop; `stop` is awaited there before the loop ends."""
 
-    def __init__(self, on_close: Callable[[], Awaitable[None]]) -> None:
-        self._on_close = on_close
+    def __init__(self, make: Callable[[], AsyncClient], stop: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+        self._make, self._stop = make, stop
         self._forget()
         _portals.add(self)
+
+    @property
+    def client(self) -> AsyncClient:
+        """For what runs in the portal's loop."""
+        if self._client is None:
+            self._client = self._make()
+        return self._client
 
     def push(self, act: Callable[[Any], None], argument: Any) -> None:
         """Has `act(argument)` called in the portal's loop. Many pushes cost one wake-up."""
@@ -57,6 +65,7 @@ class Portal:
         loop = asyncio.get_running_loop()
         slots = self._foreign.get(loop)
         if slots is None:
+            self._foreign = {other: slots for other, slots in self._foreign.items() if not other.is_closed()}
             slots = self._foreign[loop] = LoopSlots(loop)
         return slots.new()
 
@@ -101,7 +110,11 @@ class Portal:
         self._loop = asyncio.get_running_loop()
         self._started.set()
         await self._ending.wait()
-        await self._on_close()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+        if self._stop is not None:
+            await self._stop()
 
     def _do_acts(self) -> None:
         self._woken = False
@@ -117,12 +130,13 @@ class Portal:
         self._started = threading.Event()
         self._acts: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._woken = False
-        self._foreign: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopSlots] = weakref.WeakKeyDictionary()
+        self._foreign: dict[asyncio.AbstractEventLoop, LoopSlots] = {}
+        self._client: AsyncClient | None = None
 
 
 def must_not_block(twin: str) -> None:
     """Raises RotaError (`sync_in_loop`) where a loop runs in this thread: a sync call would stop it."""
-    if asyncio._get_running_loop() is not None:  # noqa: SLF001  # get_running_loop() raises where there is none: 5 times the cost
+    if asyncio._get_running_loop() is not None:  # get_running_loop() raises where there is none: 5 times the cost
         raise RotaError(
             f"a sync call inside a running event loop would stop it: write `await …{twin}(…)` here", code="sync_in_loop"
         )
@@ -144,7 +158,7 @@ _inherited: list[Any] = []
 def _after_fork() -> None:
     for portal in list(_portals):
         _inherited.append(dict(portal.__dict__))
-        portal._forget()  # noqa: SLF001  # one module, one story
+        portal._forget()  # one module, one story
 
 
 def _at_exit() -> None:

@@ -7,7 +7,7 @@ without a time zone, an unknown option, and a value of the wrong type are told a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, TypeVar
 
@@ -42,7 +42,31 @@ class SaidOptions(TypedDict, total=False):
     result_ttl: Duration | None
 
 
-def read_options(said: SaidOptions) -> Options:
+class Filter(TypedDict, total=False):
+    """Which tasks to list. Instants need a time zone; `limit` counts all pages."""
+
+    states: str | Sequence[str]
+    method: str | None
+    group: str | None
+    worker: str | None
+    created_after: datetime | None
+    created_before: datetime | None
+    limit: int | None
+
+
+class Said(SaidOptions, total=False):
+    """Options, and what else may be said of one submit."""
+
+    version: int | None
+    """Pins a version of the method."""
+    idempotency_key: str | None
+    """Your own; the same one within a day answers with the same task."""
+    labels: Mapping[str, str] | None
+    target: str | None
+    """The id of the worker that alone may run it."""
+
+
+def read_options(said: Mapping[str, Any]) -> Options:
     """NO_OPTIONS where nothing is said. Raises TypeError for what is not an option or has the wrong type."""
     if not said:
         return NO_OPTIONS

@@ -8,18 +8,15 @@
 from __future__ import annotations
 
 from rota.config.client import ClientSettings
-from rota.config.node import NodeSettings, is_loopback
+from rota.config.node import NodeSettings
 from rota.config.resolve import resolve, unknown_variables
 from rota.config.table import settings_table
-from rota.config.tls import check_tls
 from rota.config.worker import WorkerSettings
 
 __all__ = [
     "ClientSettings",
     "NodeSettings",
     "WorkerSettings",
-    "check_tls",
-    "is_loopback",
     "resolve",
     "settings_table",
     "unknown_variables",

@@ -5,16 +5,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from rota.config.folder import default_data
 from rota.config.kind import FLAG, PATH, TEXT, choice, duration, size, whole
 from rota.config.quantity import SECOND, show_duration
-from rota.config.secret import check_strength, token_of
 from rota.config.setting import computed, setting
-from rota.model.errors import Fault, InvalidInput, RefusesToStart
+from rota.model.errors import Fault, InvalidInput
 from rota.model.names import check_name
 
 _FRAME_ROOM = 4 * 1024 * 1024 - 64 * 1024
@@ -82,8 +80,8 @@ class NodeSettings:
     token_file: Path | None = setting(
         None,
         PATH,
-        "A file that holds the token callers must show, and that others cannot read.",
-        "存放调用者须出示之令牌的文件,其他用户不可读。",
+        "A file of the tokens callers may show, `role[,role] TOKEN` or TOKEN a line, that others cannot read.",
+        "存放调用者可出示之令牌的文件,每行为“角色[,角色] 令牌”或“令牌”,其他用户不可读。",
     )
     behind_tls_proxy: bool = setting(
         default=False,
@@ -191,41 +189,6 @@ class NodeSettings:
             except InvalidInput as error:
                 found.extend(error.errors)
         return found
-
-    def secret(self) -> str | None:
-        """The token that callers must show, or None for open mode. Raises RefusesToStart for an unsafe one."""
-        token = token_of(self.token, self.token_file)
-        if token is not None:
-            check_strength(token)
-        return token
-
-    def refuse_unsafe(self) -> None:
-        """Raises RefusesToStart where the address is open to others and there is no token, or no TLS."""
-        token = self.secret()
-        if is_loopback(self.host):
-            return
-        if token is None:
-            raise RefusesToStart(
-                f"{self.host} can be reached from outside and no token is set, so that anyone could run tasks here: "
-                "give one by --token-file or ROTA_TOKEN, or listen on --host 127.0.0.1",
-                code="no_token",
-            )
-        if self.tls_cert is None and not self.behind_tls_proxy:
-            raise RefusesToStart(
-                f"{self.host} can be reached from outside without TLS, so that the token could be overheard: "
-                "give --tls-cert and --tls-key, or say --behind-tls-proxy if a proxy speaks TLS for this node",
-                code="no_tls",
-            )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address. A name counts only if it is `localhost`."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _lease_faults(settings: NodeSettings) -> list[Fault]:

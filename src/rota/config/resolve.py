@@ -15,7 +15,7 @@ from rota.config.sections import every_setting, section_of, settings_in
 from rota.config.setting import Setting
 from rota.config.spelling import did_you_mean
 from rota.config.worker import WorkerSettings
-from rota.model.errors import Fault, InvalidInput
+from rota.model.errors import Fault, InvalidInput, RefusesToStart
 
 S = TypeVar("S", NodeSettings, WorkerSettings, ClientSettings)
 _OTHER_VARIABLES = ("ROTA_CONFIG", "ROTA_FAILPOINTS")
@@ -32,7 +32,8 @@ def resolve(
     """The settings of one part. Raises InvalidInput that names every place that is wrong.
 
     `flags` holds text by key (None: not given), `defaults` ready values in the place of the definition's own.
-    Without `file` the variable ROTA_CONFIG may name one. An empty variable counts as not set, but for a secret.
+    Without `file` the variable ROTA_CONFIG may name one. An empty variable counts as not set; a blank secret is
+    RefusesToStart (`blank_secret`), since it never means that everybody may come in.
     """
     env = os.environ if env is None else env
     config = _config(file, env)
@@ -75,8 +76,10 @@ def _said(
     if flags.get(setting.key) is not None:
         yield setting.flag, flags[setting.key]
     variable = env.get(setting.variable)
-    if variable or (setting.secret and variable is not None):
-        yield setting.variable, variable
+    if setting.secret and variable is not None and not variable.strip():
+        raise RefusesToStart(f"{setting.variable} is blank: set it, or remove it", code="blank_secret")
+    if variable:
+        yield setting.variable, variable.strip() if setting.secret else variable
     table = config.sections.get(setting.section, {}) if config else {}
     if config and setting.key in table:
         yield config.place(setting.section, setting.key), table[setting.key]

@@ -94,6 +94,11 @@ class Store(Protocol):
         """How many tasks have not ended. Kept as tasks come and go; it costs nothing to ask."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why the last write failed (`store_full`, `store_unavailable` …); empty while writes go well."""
+        ...
+
     async def open(self) -> None:
         """Raises RefusesToStart where another process holds the store, or its schema is newer than this program."""
         ...

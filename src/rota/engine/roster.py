@@ -121,6 +121,7 @@ class Roster:
         self._by_id: dict[str, Seat] = {}
         self._eligible: dict[Lane, list[Seat]] = {}
         self._declared: dict[str, dict[int, Method]] = {}
+        self._defaults: dict[tuple[str, int | None], Options] = {}
 
     def __iter__(self) -> Iterator[Seat]:
         return iter(self._seats.values())
@@ -147,6 +148,7 @@ class Roster:
 
     def changed(self) -> None:
         self._eligible.clear()
+        self._defaults.clear()
 
     def eligible(self, lane: Lane) -> list[Seat]:
         """Those that may run tasks of the lane, full or not. An unpinned task goes to the highest live version."""
@@ -163,6 +165,7 @@ class Roster:
         """Remembers methods, offered now or before."""
         for method in methods:
             self._declared.setdefault(method.name, {})[method.version] = method
+        self._defaults.clear()
 
     def offered(self, name: str) -> bool:
         """Some worker has offered the method, now or before."""
@@ -170,11 +173,18 @@ class Roster:
 
     def defaults(self, name: str, version: int | None) -> Options:
         """The options declared with a method: of the pinned version, else of the highest live, else the highest known."""
+        known = self._defaults.get((name, version))
+        if known is None:
+            known = self._look_up_defaults(name, version)
+            if name in self._declared:
+                self._defaults[name, version] = known
+        return known
+
+    def _look_up_defaults(self, name: str, version: int | None) -> Options:
         versions = self._declared.get(name)
         if not versions:
             return NO_OPTIONS
-        wanted = version or self._highest_live(name) or max(versions)
-        method = versions.get(wanted)
+        method = versions.get(version or self._highest_live(name) or max(versions))
         return method.defaults if method is not None else NO_OPTIONS
 
     def offers(self, method: Method) -> int:

@@ -35,7 +35,7 @@ FRAME_BYTES = 1024 * 1024
 """About so many bytes of results go into one frame."""
 SPOOL_BYTES, SPOOL_COUNT = 64 * 1024 * 1024, 10_000
 """Unconfirmed outcomes beyond which no further task should be started."""
-AWAY = frozenset({"unavailable", "store_unavailable", "overloaded", "starting", "store_full", "outcome_unknown", "draining"})
+AWAY = frozenset({"unavailable", "store_unavailable", "overloaded", "starting", "store_full", "outcome_unknown", "draining", "not_registered"})
 """Refusals of a whole Finish after which it is sent again."""
 RETRY_AFTER = 1.0
 LOST_BEATS = 3
@@ -100,6 +100,7 @@ class WorkerEnd(Generic[A]):
         self._in_flight: dict[int, list[Attempt]] = {}
         self._spooled_bytes = 0
         self._not_before = 0.0
+        self._registers: dict[int, float] = {}
         self._beats: dict[int, float] = {}
         self._answers_beats = False
         self._lease_until = float("inf")
@@ -111,6 +112,7 @@ class WorkerEnd(Generic[A]):
         self.registered = False
         self._answers_beats = False
         self._beats.clear()
+        self._registers.clear()
         self._not_before = 0.0
         self.max_batch = welcome.max_batch or self.max_batch
         self.max_payload = welcome.max_payload or self.max_payload
@@ -127,8 +129,10 @@ class WorkerEnd(Generic[A]):
         self._beats.clear()
         self._lease_until = min(self._lease_until, last_sent + _short_of(self.closed_lease_ttl))
 
-    def register(self, facts: Facts, methods: Sequence[Method], session_key: bytes) -> pb.Frame:
+    def register(self, facts: Facts, methods: Sequence[Method], session_key: bytes, now: float) -> pb.Frame:
+        """With everything in hand, the first time over a link; again when methods are added, or to drain."""
         frame = pb.Frame(request=self._next_request())
+        self._registers[frame.request] = now
         register = frame.register
         write_facts(facts, register.facts)
         for method in methods:
@@ -140,10 +144,14 @@ class WorkerEnd(Generic[A]):
         register.draining = self.draining
         return frame
 
-    def is_registered(self, registered: pb.Registered, now: float) -> list[Attempt]:
+    def is_registered(self, request: int, registered: pb.Registered) -> list[Attempt]:
         """The answer to `register`: leases are good again. Gives what is no longer this worker's and not finished."""
+        sent = self._registers.pop(request, None)
+        if sent is None:
+            return []
+        if not self.registered:
+            self._lease_until = sent + self._good_for
         self.registered = True
-        self._lease_until = now + self._good_for
         lost = {(ref.id, ref.attempt) for ref in registered.lost}
         if not lost:
             return []
@@ -238,6 +246,15 @@ class WorkerEnd(Generic[A]):
 
     # ---------------------------------------------------------------- outcomes
 
+    def give_up(self, attempt: Attempt, verdict: Verdict, failure: Failure | None) -> None:
+        """Takes an outcome without the handler's: a stand-in is reported, and the attempt is no longer held."""
+        stand_in = Attempt(attempt.assignment)
+        stand_in.started_at, stand_in.declared = attempt.started_at, attempt.declared
+        stand_in.verdict, stand_in.failure = verdict, failure
+        if self.held.get(attempt.id) is attempt:
+            self.held[attempt.id] = stand_in
+            self.finish(stand_in)
+
     def finish(self, attempt: Attempt) -> None:
         """Takes the outcome of a held attempt; `outcomes` sends it. That of one that was dropped is not told."""
         if self.held.get(attempt.id) is attempt:
@@ -273,6 +290,10 @@ class WorkerEnd(Generic[A]):
         for attempt in sent:
             self._forget(attempt)
         return [Refusal(sent[r.index], r.code, r.detail) for r in finished.refused if r.index < len(sent)]
+
+    def was_register(self, request: int) -> bool:
+        """A Failure with this number refuses the registration."""
+        return self._registers.pop(request, None) is not None
 
     def failed(self, request: int, failure: pb.Failure, now: float) -> list[Attempt]:
         """A whole request was refused. Outcomes wait to be sent again where the node only is away; else they are given."""

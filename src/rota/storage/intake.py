@@ -12,11 +12,7 @@ from typing import NamedTuple, Protocol
 
 from rota.contract.store import Entry, Receipt
 from rota.model.errors import Conflict, RotaError
-from rota.model.retry import SECOND
 from rota.model.task import Task
-
-IDEMPOTENCY_TTL = 24 * 3600 * SECOND
-"""How long an idempotency key is remembered, from its first use."""
 
 
 class Body(NamedTuple):

@@ -17,14 +17,11 @@ from rota.model.change import Change, Finish, Move
 from rota.model.errors import Unavailable
 from rota.model.log import LogLine, Progress
 from rota.model.method import Method
-from rota.model.retry import SECOND
 from rota.model.task import AttemptRecord, Lane, Reason, State, Task
 from rota.model.worker import Facts, WorkerRecord
-from rota.storage.intake import IDEMPOTENCY_TTL, Answered, Body, decide
+from rota.storage.intake import Answered, Body, decide
+from rota.storage.keeping import GONE_KEPT, IDEMPOTENCY_TTL
 from rota.storage.records import copied, within
-
-GONE_KEPT = 24 * 3600 * SECOND
-"""How long a worker that is gone stays listed."""
 
 
 class MemoryStore:

@@ -73,8 +73,8 @@ tasks = Table(
     Column("spec", LargeBinary, nullable=False),
     CheckConstraint("state BETWEEN 1 AND 8", name="state_known"),
     CheckConstraint("(state >= 5) = (ended_at IS NOT NULL)", name="ended_has_its_instant"),
-    CheckConstraint("state <> 4 OR (worker IS NOT NULL AND due_at IS NOT NULL)", name="running_is_leased"),
-    CheckConstraint("state <> 2 OR due_at IS NOT NULL", name="scheduled_has_its_time"),
+    CheckConstraint("state <> 4 OR worker IS NOT NULL", name="running_is_leased"),
+    CheckConstraint("state IN (1, 3) OR due_at IS NOT NULL", name="has_its_time"),
 )
 
 _READY = text("state = 3")
@@ -95,10 +95,10 @@ unique_keys = Table(
 order_keys = Table(
     "order_keys",
     metadata,
-    Column("order_key", String(512), primary_key=True),
-    Column("waiting", SmallInteger, primary_key=True),
     Column("seq", _Big, primary_key=True, autoincrement=False),
-    sqlite_with_rowid=False,
+    Column("order_key", String(512), nullable=False),
+    Column("waiting", SmallInteger, nullable=False),
+    Index("order_keys_line", "order_key", "waiting", "seq"),
 )
 """Every unended task with an order key: the one that holds it (waiting 0), then those behind it by `seq` (waiting 1)."""
 

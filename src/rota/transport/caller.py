@@ -7,7 +7,7 @@ from typing import Protocol
 
 from rota.engine.engine import Engine
 from rota.transport.doors import LinkWaiterDoor
-from rota.transport.lobby import Lobby
+from rota.transport.hall import Hall
 from rota.wire.v1.link_pb2 import Frame
 
 
@@ -18,7 +18,7 @@ class Caller(Protocol):
     def engine(self) -> Engine: ...
 
     @property
-    def lobby(self) -> Lobby: ...
+    def lobby(self) -> Hall: ...
 
     @property
     def waiter(self) -> LinkWaiterDoor: ...

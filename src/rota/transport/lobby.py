@@ -1,114 +1,17 @@
-"""What all links of a node share, and who is in."""
+"""Where every link comes in, by whatever carrier."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import os
-from collections.abc import Coroutine
-from dataclasses import dataclass
-from typing import Protocol
+from rota.link.carrier import Carrier
+from rota.transport.hall import Hall, NodeFacts
+from rota.transport.session import NodeSession
 
-import psutil
-
-from rota.access.policy import Policy
-from rota.engine.engine import Engine
-from rota.link.codes import Close
-from rota.link.node_end import Terms
-
-TICK = 1.0
-"""Seconds between looks at every link: who is silent, who has not said Hello, who does not read."""
-_logger = logging.getLogger("rota.transport")
+__all__ = ["Lobby", "NodeFacts"]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeFacts:
-    """What a node tells of itself."""
+class Lobby(Hall):
+    """Made by the house with the engine; given to the doors."""
 
-    node_id: str
-    version: str
-    mode: str
-    """embedded or cluster."""
-    store: str
-    """Its URL without a password."""
-    durability: str
-    data_dir: str = ""
-
-
-class Guest(Protocol):
-    """A session, as the lobby sees it."""
-
-    @property
-    def is_client(self) -> bool: ...
-
-    @property
-    def under_way(self) -> set[asyncio.Task[None]]: ...
-
-    def tick(self) -> None: ...
-
-    def close(self, code: int, reason: str) -> None: ...
-
-
-class Lobby:
-    """Keeps the sessions of the running loop, and looks after them."""
-
-    def __init__(self, engine: Engine, policy: Policy, terms: Terms, facts: NodeFacts) -> None:
-        self.engine, self.policy, self.terms, self.facts = engine, policy, terms, facts
-        self._guests: set[Guest] = set()
-        self._errands: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._process = psutil.Process(os.getpid())
-
-    def __len__(self) -> int:
-        """How many links are open."""
-        return len(self._guests)
-
-    @property
-    def clients(self) -> int:
-        """Links that are not a worker's."""
-        return sum(guest.is_client for guest in self._guests)
-
-    @property
-    def memory_bytes(self) -> int:
-        """Resident memory of this process."""
-        return self._process.memory_info().rss
-
-    def enter(self, guest: Guest) -> None:
-        """A session begins."""
-        self._guests.add(guest)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
-
-    def left(self, guest: Guest) -> None:
-        """A session is over."""
-        self._guests.discard(guest)
-
-    def errand(self, work: Coroutine[None, None, None]) -> None:
-        """Does something that outlives a link; `leave` waits for it."""
-        task = asyncio.get_running_loop().create_task(_logged(work))
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
-
-    async def leave(self, reason: str = "the node stops", within: float = 5.0) -> None:
-        """Closes every link as going away, and waits up to `within` seconds for what they still do. May be called twice."""
-        work = set().union(*(guest.under_way for guest in self._guests))
-        for guest in list(self._guests):
-            guest.close(Close.GOING_AWAY, reason)
-        if work:
-            await asyncio.wait(work, timeout=within)
-        if self._errands:
-            await asyncio.wait(self._errands, timeout=within)
-
-    def _tick(self) -> None:
-        self._timer = None
-        for guest in list(self._guests):
-            guest.tick()
-        if self._guests:
-            self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
-
-
-async def _logged(work: Coroutine[None, None, None]) -> None:
-    try:
-        await work
-    except Exception:
-        _logger.exception("the engine failed at the end of a link")
+    def open(self, carrier: Carrier, token: str | None = None) -> NodeSession:
+        """The node's end of a new link. `token`: as it stood in the handshake; the Hello may bring one."""
+        return NodeSession(self, carrier, token)

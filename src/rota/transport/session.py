@@ -23,7 +23,7 @@ from rota.link.codes import Close, LinkFault
 from rota.link.node_end import Arrival, NodeEnd
 from rota.model.errors import RotaError
 from rota.transport.doors import LinkWaiterDoor, LinkWorkerDoor
-from rota.transport.lobby import Lobby
+from rota.transport.hall import Hall
 from rota.transport.permits import PERMITS
 from rota.transport.requests import CALLS
 from rota.transport.task_requests import unwait
@@ -44,7 +44,7 @@ _logger = logging.getLogger("rota.transport")
 class NodeSession:
     """Implements `link.carrier.Receiver` and what handlers see, `Caller`. Lives in the running loop."""
 
-    def __init__(self, lobby: Lobby, carrier: Carrier, token: str | None = None) -> None:
+    def __init__(self, lobby: Hall, carrier: Carrier, token: str | None = None) -> None:
         """`token`: as it stood in the handshake; the Hello may bring one too."""
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier

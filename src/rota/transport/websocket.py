@@ -11,9 +11,9 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+from rota.link.carrier import Carrier, Receiver
 from rota.link.codes import Close
 from rota.transport.asgi import Message, Receive, Scope, Send
-from rota.transport.local import MakeSession
 
 HIGH_WATER, LOW_WATER = 8 * 1024 * 1024, 2 * 1024 * 1024
 """Bytes waiting to be taken, at which reading stops and goes on."""
@@ -84,12 +84,12 @@ class WebSocketCarrier:
                 self._drained.set()
 
 
-async def serve_link(scope: Scope, receive: Receive, send: Send, make_session: MakeSession, token: str | None) -> None:
+async def serve_link(scope: Scope, receive: Receive, send: Send, make_session: Callable[[Carrier], Receiver]) -> None:
     """Accepts, and carries messages between the peer and its session until either ends. The handshake is checked."""
     await send({"type": "websocket.accept"})
     abort = scope.get("extensions", {}).get(ABORT, _no_abort)
     carrier = WebSocketCarrier(send, abort)
-    session = make_session(carrier, token)
+    session = make_session(carrier)
     sender = asyncio.create_task(carrier.send_all())
     code, reason = int(Close.ABNORMAL), "the connection broke"
     try:

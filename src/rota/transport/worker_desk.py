@@ -12,7 +12,7 @@ from rota.model.method import Method
 from rota.model.report import Held
 from rota.model.worker import Facts
 from rota.transport.doors import LinkWorkerDoor
-from rota.transport.lobby import Lobby
+from rota.transport.hall import Hall
 from rota.wire.codec import check_id, read_held, read_refs, read_reports, write_refs
 from rota.wire.codec_view import read_lines, read_progress
 from rota.wire.codec_worker import read_facts, read_load, read_methods
@@ -25,7 +25,7 @@ MAX_REASON = 200
 class WorkerDesk:
     """`refused` is called when a Register was not granted, so that another may come."""
 
-    def __init__(self, lobby: Lobby, door: LinkWorkerDoor, refused: Callable[[], None]) -> None:
+    def __init__(self, lobby: Hall, door: LinkWorkerDoor, refused: Callable[[], None]) -> None:
         self._lobby, self._door, self._refused = lobby, door, refused
         self._engine: Engine = lobby.engine
         self._session: WorkerSession | None = None

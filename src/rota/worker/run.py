@@ -81,6 +81,7 @@ class Run(Attempt):
 
     def raised(self, error: BaseException, now: int) -> None:
         """The handler raised, or was made to."""
+        self.result = b""
         self.ran = max(0, now - self.started_at) if self.started_at else 0
         if isinstance(error, BadParams):
             self.failure, verdict = Failure(("InvalidParams",), str(error)), Verdict.INVALID_PARAMS

@@ -24,7 +24,7 @@ FREE_UNIQUE = Many(delete(unique_keys).where(tuple_(u.unique_key, u.seq).in_(sel
 
 _given = given_rows(u.unique_key)
 HOLDERS = Packed(
-    select(u.unique_key, t.id)
+    select(u.unique_key, t.id, u.seq)
     .select_from(_given)
     .join(unique_keys, u.unique_key == _given.c.unique_key)
     .join(tasks, t.seq == u.seq),
@@ -33,16 +33,15 @@ HOLDERS = Packed(
 
 # --- order keys
 
-_given = given_rows(o.order_key, o.waiting, o.seq)
+_given = given_rows(*o)
 ADD_ORDERED = Many(
-    insert(order_keys).from_select(
-        ["order_key", "waiting", "seq"], select(_given).where(_given.c.order_key.is_not(None))
-    ),
-    3,
+    insert(order_keys).from_select([c.name for c in o], select(_given).where(_given.c.seq.is_not(None))), len(o)
 )
-_place = tuple_(o.order_key, o.waiting, o.seq)
-FREE_ORDERED = Many(delete(order_keys).where(_place.in_(select(_given))), 3)
-HOLD_ORDERED = Many(update(order_keys).values(waiting=literal_column("0")).where(_place.in_(select(_given))), 3)
+
+_given = given_rows(o.seq)
+_these = o.seq.in_(select(_given.c.seq))
+FREE_ORDERED = Many(delete(order_keys).where(_these), 1)
+HOLD_ORDERED = Many(update(order_keys).values(waiting=literal_column("0")).where(_these), 1)
 
 _given = given_rows(o.order_key)
 _key = o.order_key == _given.c.order_key
@@ -51,7 +50,7 @@ ORDERED = Packed(select(_given.c.order_key).where(exists(select(o.seq).where(_ke
 _waiting = and_(_key, o.waiting == literal_column("1"))
 _held = and_(_key, o.waiting == literal_column("0"))
 NEXT_ORDERED = Packed(
-    select(_given.c.order_key, tasks)
+    select(tasks)
     .select_from(_given)
     .join(tasks, t.seq == select(func.min(o.seq)).where(_waiting).scalar_subquery())
     .where(~exists(select(o.seq).where(_held))),

@@ -28,14 +28,14 @@ LARGEST = 512
 SMALL = 8_192
 """Bytes of binary columns up to which a row is packed; larger ones are read row by row."""
 
-_DIALECT = sqlite.dialect(paramstyle="qmark")
+DIALECT = sqlite.dialect(paramstyle="qmark")
 
 
 class Statement:
     """A statement with named parameters, as text with positional ones."""
 
     def __init__(self, clause: ClauseElement) -> None:
-        compiled: Any = clause.compile(dialect=_DIALECT)
+        compiled: Any = clause.compile(dialect=DIALECT)
         self.text = str(compiled)
         self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
@@ -68,7 +68,7 @@ class Many:
     def __init__(self, clause: ClauseElement, width: int) -> None:
         self._width = width
         self._place = "(" + ", ".join("?" * width) + ")"
-        head, found, tail = str(clause.compile(dialect=_DIALECT)).partition(f"(VALUES {self._place})")
+        head, found, tail = str(clause.compile(dialect=DIALECT)).partition(f"(VALUES {self._place})")
         if not found:
             raise ValueError(f"the statement has no VALUES of {width} columns: {head}")
         self._head, self._tail = head, tail

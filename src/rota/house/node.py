@@ -1,0 +1,186 @@
+"""A node with its doors: built from settings, opened, announced, served, and stopped in order.
+
+    starting → ready → draining → stopped
+
+The stop: readiness says draining, workers are told, requests under way end, links close as going away, the engine, the
+journal and the store close. Leases stay as they are, so that the workers' tasks go on when the next node is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rota.access.bind import check_bind
+from rota.access.policy import Policy
+from rota.access.tokens import Token, Tokens, read_tokens
+from rota.config.node import NodeSettings
+from rota.engine.settings import EngineSettings
+from rota.house.handlers import HandlersBeside
+from rota.house.parts import Parts, choose_store, node_id_in
+from rota.link.channel import MAX_FRAME
+from rota.link.node_end import Terms
+from rota.model.errors import RefusesToStart
+from rota.model.lifecycle import Retention
+from rota.model.version import VERSION
+from rota.transport.http_app import HttpApp
+from rota.transport.http_server import HttpServer
+from rota.transport.lobby import NodeFacts
+from rota.transport.local import LocalDoor
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """What a node tells when it is ready."""
+
+    node_id: str
+    http_url: str
+    store: str
+    durability: str
+    data: str
+    warnings: list[str] = field(default_factory=list)
+
+
+class ServedNode:
+    """`open`, then `close` once or twice."""
+
+    def __init__(self, settings: NodeSettings, handlers: HandlersBeside | None = None) -> None:
+        self._settings = settings
+        self._handlers = handlers
+        self._readiness = "starting"
+        self._exits = contextlib.AsyncExitStack()
+
+    async def open(self) -> NodeInfo:
+        """Raises RefusesToStart; nothing stays open then."""
+        settings = self._settings
+        tokens = _tokens(settings)
+        check_bind(settings.host, bool(len(tokens)), settings.tls_cert is not None, settings.behind_tls_proxy)
+        _make_folder(settings.data)
+        async with contextlib.AsyncExitStack() as exits:
+            parts, facts = self._build(tokens)
+            app = HttpApp(
+                parts.lobby,
+                lambda: self._readiness or parts.store.trouble,
+                host=settings.host,
+                behind_proxy=settings.behind_tls_proxy,
+            )
+            server = HttpServer(
+                app,
+                settings.host,
+                settings.http_port,
+                max_frame=MAX_FRAME,
+                tls_cert=settings.tls_cert,
+                tls_key=settings.tls_key,
+            )
+            await parts.open()
+            exits.push_async_callback(parts.close)
+            await server.start()
+            exits.push_async_callback(server.stop)
+            exits.push_async_callback(parts.lobby.leave, "the node stops", settings.shutdown_grace / 1e6 / 2)
+            exits.callback(parts.engine.drain)
+            exits.callback(self._drains)
+            if self._handlers is not None:
+                await self._handlers.open(LocalDoor(parts.lobby.open).dial)
+                exits.push_async_callback(self._handlers.close)
+            self._readiness = ""
+            self._exits = exits.pop_all()
+        return NodeInfo(
+            facts.node_id,
+            server.url,
+            facts.store,
+            facts.durability,
+            facts.data_dir,
+            [window] if (window := parts.store.capabilities.loss_window) else [],
+        )
+
+    async def close(self) -> None:
+        """In the order that the module's text says, within the grace."""
+        await self._exits.aclose()
+
+    def _drains(self) -> None:
+        self._readiness = "draining"
+
+    def _build(self, tokens: Tokens) -> tuple[Parts, NodeFacts]:
+        settings = self._settings
+        store = choose_store(settings.store_url, settings.durability)
+        node_id = node_id_in(settings.data, settings.id)
+        in_memory = settings.store_url == "memory:"
+        facts = NodeFacts(
+            node_id,
+            VERSION,
+            "embedded",
+            settings.store_url,
+            "none" if in_memory else settings.durability,
+            str(settings.data.absolute()),
+        )
+        terms = Terms(
+            node_id,
+            VERSION,
+            heartbeat=settings.heartbeat / 1e6,
+            max_payload=settings.max_payload,
+            lease_ttl=settings.lease_ttl,
+            closed_lease_ttl=settings.closed_lease_ttl,
+        )
+        engine = EngineSettings(
+            lease_ttl=settings.lease_ttl,
+            closed_lease_ttl=settings.closed_lease_ttl,
+            retention=Retention(settings.result_ttl, settings.failed_ttl),
+            keep_succeeded=settings.keep_succeeded,
+            max_payload=settings.max_payload,
+            max_queued=settings.max_queued,
+        )
+        policy = Policy(open_mode=not len(tokens), tokens=tokens)
+        return Parts(
+            store, settings=engine, policy=policy, terms=terms, facts=facts, log_quota=settings.log_bytes
+        ), facts
+
+
+async def serve_node(
+    settings: NodeSettings,
+    on_ready: Callable[[NodeInfo], None],
+    handlers: HandlersBeside | None = None,
+) -> int:
+    """Runs a node in this loop until TERM or INT; a second one ends it at once. Answers the exit code."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def tell(number: int) -> None:
+        if told.is_set():
+            loop.call_soon(_stop_hard, number)
+        told.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, tell, number)
+    node = ServedNode(settings, handlers)
+    info = await node.open()
+    try:
+        on_ready(info)
+        await told.wait()
+    finally:
+        await node.close()
+    return 0
+
+
+def _stop_hard(number: int) -> None:
+    """Safe: whatever was answered is in the store."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
+def _tokens(settings: NodeSettings) -> Tokens:
+    if settings.token_file is not None:
+        return read_tokens(settings.token_file)
+    return Tokens([Token.of(settings.token)] if settings.token else [])
+
+
+def _make_folder(data: Path) -> None:
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise RefusesToStart(
+            f"the data folder {data} cannot be made: {error.strerror}; choose another with --data", code="bad_data_dir"
+        ) from error

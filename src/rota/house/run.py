@@ -1,0 +1,48 @@
+"""A node as a whole program."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rota.config.node import NodeSettings
+from rota.house.handlers import HandlersBeside, Offers
+from rota.house.logging import set_up_logging
+from rota.house.node import NodeInfo, serve_node
+
+
+def run_node(settings: NodeSettings, on_ready: Callable[[NodeInfo], None], apps: list[Offers] | None = None) -> int:
+    """Runs a node until TERM or INT; answers the exit code. Raises RefusesToStart."""
+    set_up_logging(settings.log_level, settings.log_format)
+    handlers = HandlersBeside(apps) if apps else None
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        return runner.run(serve_node(settings, on_ready, handlers))
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+class Node:
+    """A node for programs: `Node(data="…").run()`. Any setting of `rota node` can be given by its name."""
+
+    def __init__(self, *, apps: list[Offers] | None = None, **settings: Any) -> None:
+        if "data" in settings:
+            settings["data"] = Path(settings["data"])
+        self.settings = replace(NodeSettings(), **settings)
+        self._apps = apps
+
+    def run(self, on_ready: Callable[[NodeInfo], None] | None = None) -> int:
+        """Serves until TERM or Ctrl-C. `on_ready` is told the addresses. Raises RefusesToStart."""
+        return run_node(self.settings, on_ready or _say, self._apps)
+
+
+def _say(info: NodeInfo) -> None:
+    print(f"Rota node {info.node_id} at {info.http_url}, store {info.store} ({info.durability})", flush=True)  # noqa: T201

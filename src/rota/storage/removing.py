@@ -1,0 +1,56 @@
+"""The verb `purge`, inside the writer's transaction."""
+
+from __future__ import annotations
+
+from rota.model.task import ENDED, State
+from rota.storage.keeping import GONE_KEPT
+from rota.storage.statements import history, keys, places, tasks
+from rota.storage.transaction import Transaction
+
+CHUNK = 500
+"""Tasks of one transaction; others' writes come between two."""
+
+
+FOREVER = 2**63 - 1
+
+
+def purge(tx: Transaction, limit: int, keep_ended: int | None) -> tuple[int, bool]:
+    """How many tasks went, and whether old idempotency keys may be left."""
+    forgotten = keys.FORGET.run(tx.connection, now=tx.now, limit=CHUNK)
+    places.REMOVE_WORKERS.run(tx.connection, before=tx.now - GONE_KEPT)
+    doomed = _past_time(tx, limit)
+    if keep_ended is not None and len(doomed) < limit:
+        doomed |= _beyond(tx, limit - len(doomed), keep_ended, doomed)
+    if doomed:
+        _remove(tx, doomed)
+    return len(doomed), forgotten == CHUNK
+
+
+def _past_time(tx: Transaction, limit: int) -> dict[int, State]:
+    found = sorted(
+        (due_at, seq, state) for state in ENDED for due_at, seq in _ended(tx, state, tx.now, limit)
+    )
+    return {seq: state for _, seq, state in found[:limit]}
+
+
+def _beyond(tx: Transaction, limit: int, keep_ended: int, doomed: dict[int, State]) -> dict[int, State]:
+    gone = sum(state is State.SUCCEEDED for state in doomed.values())
+    excess = min(limit, tx.count(State.SUCCEEDED) - gone - keep_ended)
+    if excess <= 0:
+        return {}
+    oldest = _ended(tx, State.SUCCEEDED, FOREVER, excess + gone)
+    return {seq: State.SUCCEEDED for _, seq in oldest if seq not in doomed}
+
+
+def _ended(tx: Transaction, state: State, before: int, limit: int) -> list[tuple[int, int]]:
+    rows = tasks.PAST_TIME.rows(tx.connection, state=int(state), now=before, limit=limit)
+    return [(due_at, seq) for due_at, seq in rows]
+
+
+def _remove(tx: Transaction, doomed: dict[int, State]) -> None:
+    tx.remember_ordinals()
+    seqs = [(seq,) for seq in doomed]
+    for statement in (*history.REMOVALS, tasks.DELETE):
+        statement.run(tx.connection, seqs)
+    for state in doomed.values():
+        tx.moved[state] -= 1

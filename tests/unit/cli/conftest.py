@@ -1,0 +1,68 @@
+"""Ways to run `rota`: inside this process over a scripted client, and as a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from scripted_client import Rota, ScriptedClient
+
+import rota.cli.logs
+import rota.cli.many
+import rota.cli.stats
+import rota.cli.submit
+import rota.cli.tasks
+import rota.cli.wait
+from rota.cli.main import run
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ROTA_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> ScriptedClient:
+    scripted = ScriptedClient()
+    for module in (rota.cli.logs, rota.cli.many, rota.cli.stats, rota.cli.submit, rota.cli.tasks, rota.cli.wait):
+        monkeypatch.setattr(module, "reach", lambda settings: scripted)
+    return scripted
+
+
+@pytest.fixture
+def rota_here(client: ScriptedClient, capsys: pytest.CaptureFixture[str]) -> Rota:
+    """Answers code, out, err, and with --json `values`, the JSON values of stdout."""
+
+    def call(*argv: str) -> SimpleNamespace:
+        code = run(list(argv))
+        said = capsys.readouterr()
+        values: list[Any] = [json.loads(line) for line in said.out.splitlines()] if "--json" in argv else []
+        return SimpleNamespace(code=code, out=said.out, err=said.err, values=values)
+
+    return call
+
+
+@pytest.fixture
+def rota_process(tmp_path: Path) -> Rota:
+    """The real program, in a folder of its own, with nothing of ours in its environment but `env`."""
+
+    def call(*argv: str, stdin: str = "", env: dict[str, str] | None = None) -> SimpleNamespace:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("ROTA_")}
+        done = subprocess.run(
+            [sys.executable, "-m", "rota.cli", *argv],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**clean, "HOME": str(tmp_path), **(env or {})},
+            timeout=60,
+            check=False,
+        )
+        return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    return call
