@@ -46,7 +46,7 @@ async def throughput(client: AsyncClient, tasks: int, method: str) -> dict[str, 
     outcomes = await client.gather(list(ids), timeout=600)
     ended = time.perf_counter()
     exact = len(ids) == tasks and all(o.state == "succeeded" for o in outcomes)
-    results = sorted(outcome.result for outcome in outcomes)
+    results = sorted(outcome.value() for outcome in outcomes)
     if not exact or results != list(range(tasks)):
         raise SystemExit("the delivery was not exact: this run has no figure")
     return {"submit_per_s": tasks / (submitted - began), "end_to_end_per_s": tasks / (ended - began)}

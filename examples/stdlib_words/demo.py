@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from processes import DemoError, node, worker
+from processes import START_SECONDS, Child, DemoError, node, worker
 from progress import shown
 from rich.console import Console
 from words import count
@@ -32,8 +32,8 @@ from rota import AsyncClient, RotaError
 WORKERS = ("worker-1", "worker-2")
 IN_FLIGHT = 64
 """Tasks whose results are awaited at a time: enough to keep two workers busy, few enough that latency says something."""
-START_SECONDS, TASK_SECONDS = 30.0, 120.0
-console = Console()
+TASK_SECONDS = 120.0
+console = Console(soft_wrap=True, highlight=False)
 
 
 @dataclass
@@ -65,10 +65,10 @@ def demo(stack: ExitStack) -> int:
     files = standard_library()
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rota-demo-")))
     url = stack.enter_context(node(folder))
-    for name in WORKERS:
-        stack.enter_context(worker(name, url, "words:app", Path(__file__).parent, folder))
-    console.print(f"node {url}, workers {' and '.join(WORKERS)}; {len(files):,} files, one task each", highlight=False)
-    tally = asyncio.run(run_tasks(url, files))
+    here = Path(__file__).parent
+    workers = [stack.enter_context(worker(name, url, "words:app", here, folder)) for name in WORKERS]
+    console.print(f"a node at {url} and {len(workers)} workers; {len(files):,} files, one task each")
+    tally = asyncio.run(run_tasks(url, workers, files))
     report(tally)
     return check(tally.words, files)
 
@@ -83,10 +83,10 @@ def standard_library() -> list[str]:
     return files
 
 
-async def run_tasks(url: str, files: Sequence[str]) -> Tally:
+async def run_tasks(url: str, workers: Sequence[Child], files: Sequence[str]) -> Tally:
     tally = Tally()
     async with AsyncClient(url) as client:
-        await workers_are_there(client)
+        await all_there(client, workers)
         began = time.perf_counter()
         with shown(len(files), console) as advance:
             await submit_all(client, files, tally, advance)
@@ -95,14 +95,16 @@ async def run_tasks(url: str, files: Sequence[str]) -> Tally:
     return tally
 
 
-async def workers_are_there(client: AsyncClient) -> None:
+async def all_there(client: AsyncClient, workers: Sequence[Child]) -> None:
     """So that the figures are of work, not of starting Python."""
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            while len(await client.workers()) < len(WORKERS):
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise DemoError(f"not all of {', '.join(WORKERS)} have come within {START_SECONDS:.0f} s") from None
+    deadline = time.monotonic() + START_SECONDS
+    while len(await client.workers()) < len(workers):
+        for each in workers:
+            each.check()
+        if time.monotonic() > deadline:
+            said = "\n".join(f"{each.name}: {each.said()}" for each in workers)
+            raise DemoError(f"not all workers have come within {START_SECONDS:.0f} s; they said:\n{said}")
+        await asyncio.sleep(0.05)
 
 
 async def submit_all(client: AsyncClient, files: Sequence[str], tally: Tally, advance: Callable[[], None]) -> None:
@@ -125,15 +127,14 @@ def report(tally: Tally) -> None:
     tasks = len(latencies)
     console.print("\nthe 20 words used most", style="bold")
     for word, times in tally.words.most_common(20):
-        console.print(f"  {word:<12}{times:>9,}", highlight=False)
+        console.print(f"  {word:<12}{times:>9,}")
     console.print(
         f"\n{tasks:,} tasks in {tally.seconds:.2f} s: {tasks / tally.seconds:,.0f} tasks/s\n"
         f"submit to result, {IN_FLIGHT} in flight: p50 {quantile(latencies, 0.5):.1f} ms, "
         f"p99 {quantile(latencies, 0.99):.1f} ms",
-        highlight=False,
     )
     for name, finished in sorted(tally.shares.items()):
-        console.print(f"{name}: {finished:,} tasks, {finished / tasks:.0%}", highlight=False)
+        console.print(f"{name}: {finished:,} tasks, {finished / tasks:.0%}")
 
 
 def quantile(seconds: Sequence[float], share: float) -> float:
@@ -153,7 +154,6 @@ def check(words: Counter[str], files: Sequence[str]) -> int:
             f"\nthe same count in one process ({seconds:.2f} s): equal, "
             f"{expected.total():,} words, {len(expected):,} different ones",
             style="green",
-            highlight=False,
         )
         return 0
     wrong = sorted(word for word in words.keys() | expected.keys() if words[word] != expected[word])

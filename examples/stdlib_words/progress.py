@@ -34,4 +34,4 @@ class _Lines:
         now = time.monotonic()
         if self._done == self._total or now - self._said_at >= EVERY:
             self._said_at = now
-            self._console.print(f"{self._done:,} of {self._total:,} tasks done", highlight=False)
+            self._console.print(f"{self._done:,} of {self._total:,} tasks done")

@@ -123,11 +123,11 @@ async def test_a_stolen_worker_id_is_refused_and_its_owner_keeps_its_tasks(where
     thief = RawWorker(where.url, worker_id="mine", key=b"guess")
     await thief.start()
     thief.send(
-        pb.Frame(register=pb.Register(facts=pb.WorkerFacts(id="mine", slots=1, weight=1), session_key=b"guess"))
+        pb.Frame(register=pb.Register(facts=pb.WorkerFacts(id="mine", slots=1, weight=1), session_key=thief.key))
     )
     await thief.until(lambda: thief.final or any(f.failure.code == "worker_id_taken" for f in thief.frames))
     await owner.ask(owner.finish_frame(task, result=b'"mine"'))
-    assert (await client.wait(receipt.id, timeout=5)).result == "mine"
+    assert (await client.wait(receipt.id, timeout=5)).value() == "mine"
     await thief.stop()
     await owner.stop()
 
@@ -144,7 +144,7 @@ async def test_of_two_links_of_one_worker_the_newer_stays(where: House, client: 
     assert not answer.registered.lost
     await older.until(lambda: older.final)
     await newer.ask(newer.finish_frame(task))
-    assert (await client.wait(receipt.id, timeout=5)).result == 1
+    assert (await client.wait(receipt.id, timeout=5)).value() == 1
     assert (await client.get(receipt.id)).attempt == 1
     await older.stop()
     await newer.stop()
@@ -161,6 +161,6 @@ async def test_a_worker_that_ends_a_task_it_never_had_changes_nothing(where: Hou
     answer = await other.ask(other.finish_frame(task, result=b'"forged"'))
     assert [refused.code for refused in answer.finished.refused] == ["stale_attempt"]
     await owner.ask(owner.finish_frame(task, result=b'"true"'))
-    assert (await client.wait(receipt.id, timeout=5)).result == "true"
+    assert (await client.wait(receipt.id, timeout=5)).value() == "true"
     for worker in (owner, other):
         await worker.stop()

@@ -46,8 +46,8 @@ def test_a_killed_workers_started_tasks_run_again_within_7_seconds_and_unstarted
         print(f"run again after {max(waits):.2f} s")
         assert max(waits) <= 7.0
         assert {run["pid"] for run in again} == {other.pid}
-        assert [outcome.result for outcome in outcomes] == ["done by attempt 2"] * 2
-        views = client.get_many([task.id for task in [*held, *queued]], detail=True)
+        assert [outcome.value() for outcome in outcomes] == ["done by attempt 2"] * 2
+        views = client.get_many([task.id for task in [*held, *queued]])
         assert {views[task.id].rescues for task in held} == {1}
         assert {(views[task.id].rescues, views[task.id].failures) for task in queued} == {(0, 0)}
 
@@ -71,7 +71,7 @@ def test_unstarted_tasks_of_a_killed_worker_go_to_another_at_once(tmp_path: Path
         outcomes = client.gather([task.id for task in behind], timeout=10)
         assert time.monotonic() - killed_at < 4.0, "starting a worker is most of it"
         assert {outcome.state for outcome in outcomes} == {"succeeded"}
-        views = client.get_many([task.id for task in behind], detail=True)
+        views = client.get_many([task.id for task in behind])
         assert {(view.rescues, view.failures) for view in views.values()} == {(0, 0)}
         gate.touch()
 
@@ -87,7 +87,7 @@ def test_a_frozen_workers_late_result_is_refused_and_noted(tmp_path: Path) -> No
         where.start_worker()
         begun(where, 2, timeout=30)
         gate.touch()
-        assert client.wait(task.id, timeout=20).result == "done by attempt 2"
+        assert client.wait(task.id, timeout=20).value() == "done by attempt 2"
         zombie.signal(signal.SIGCONT)
         deadline = time.monotonic() + 10
         while sum(worker.online for worker in client.workers()) < 2 and time.monotonic() < deadline:
@@ -112,7 +112,7 @@ def test_a_partition_is_noticed_and_the_task_finishes_once_elsewhere(tmp_path: P
         again = begun(where, 2, timeout=30)[-1]
         assert again["pid"] == near.pid
         gate.touch()
-        assert client.wait(task.id, timeout=20).result == "done by attempt 2"
+        assert client.wait(task.id, timeout=20).value() == "done by attempt 2"
         ends = [run for run in where.runs() if run["event"] == "end"]
         assert {run["attempt"] for run in ends} == {2}, "the cut-off worker stopped its attempt by its own deadline"
         wire.heal()
@@ -150,8 +150,8 @@ def test_a_worker_told_to_stop_finishes_what_runs_and_spends_nothing(tmp_path: P
         client.gather([task.id for task in waiting], timeout=20)
         gate.touch()
         assert worker.wait(20) == 0
-        assert client.wait(running.id, timeout=10).result == "done by attempt 1"
-        views = client.get_many([running.id, *(task.id for task in waiting)], detail=True)
+        assert client.wait(running.id, timeout=10).value() == "done by attempt 1"
+        views = client.get_many([running.id, *(task.id for task in waiting)])
         assert {(view.failures, view.rescues) for view in views.values()} == {(0, 0)}
 
 
@@ -169,5 +169,5 @@ def test_results_made_while_the_node_is_away_arrive_when_it_is_back(tmp_path: Pa
             threading.Event().wait(0.01)
         where.start_node()
         outcome = client.wait(task.id, timeout=20)
-        assert outcome.result == "done by attempt 1"
+        assert outcome.value() == "done by attempt 1"
         assert client.get(task.id).attempt == 1

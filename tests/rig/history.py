@@ -39,7 +39,7 @@ def rows(client: Client) -> list[Row]:
     again = [view.id for view in views if view.attempt > 1]
     detailed = {}
     for start in range(0, len(again), 1_000):
-        detailed.update(client.get_many(again[start : start + 1_000], detail=True))
+        detailed.update(client.get_many(again[start : start + 1_000]))
     return [
         Row(
             view.id,

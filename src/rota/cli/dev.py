@@ -23,7 +23,7 @@ from rota.cli.handlers import check_target
 from rota.cli.output import Output
 from rota.cli.watch import Watch
 from rota.config import NodeSettings
-from rota.model.errors import RefusesToStart
+from rota.model.errors import InvalidInput
 
 _EVERY = 1.0
 """Seconds between looks at the files."""
@@ -42,7 +42,9 @@ def dev(
     """
     check_target(target)
     if settings.app is not None:
-        raise RefusesToStart("rota dev runs the handlers in a worker beside the node: leave --app out", code="dev_app")
+        raise InvalidInput.at(
+            "app", "bad_arguments", "rota dev runs the handlers in a worker beside the node: leave it out"
+        )
     with _told_to_stop():
         return _run(settings, target, out)
 

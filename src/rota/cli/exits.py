@@ -19,6 +19,22 @@ _CODES: tuple[tuple[type[RotaError], int], ...] = (
 )
 
 
+_NOT_NOW = frozenset(
+    {
+        "port_in_use",
+        "cannot_bind",
+        "bad_data_dir",
+        "store_locked",
+        "store_unwritable",
+        "store_corrupt",
+        "store_newer",
+    }
+)
+"""A start that failed on the state of the machine, not on what was configured: the same command may work later."""
+
+
 def exit_code(error: RotaError) -> int:
     """The code of the first kind that fits; any other error is a failure."""
+    if error.code in _NOT_NOW:
+        return FAILURE
     return next((code for kind, code in _CODES if isinstance(error, kind)), FAILURE)

@@ -11,11 +11,30 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 from rota.config.spelling import did_you_mean
 from rota.model.errors import Fault, InvalidInput
 
+if TYPE_CHECKING:
+    from rota.house.handlers import Offers
+
 FORM = "write module:name, as in myproject.tasks:app"
+
+
+def load_apps(targets: Sequence[str]) -> list[Offers]:
+    """Apps by `module:app`. Raises InvalidInput for all that is wrong."""
+    return [offers(target, thing) for target, thing in zip(targets, load(targets), strict=True)]
+
+
+def offers(target: str, thing: object) -> Offers:
+    """What was loaded, if it has handlers to give. Raises InvalidInput."""
+    if not hasattr(thing, "add_to"):
+        kind = type(thing).__qualname__
+        raise InvalidInput.at(
+            target, "no_app", f"a {kind} has no handlers to give; name an App, as in app = rota.App()"
+        )
+    return cast("Offers", thing)
 
 
 def load(targets: Sequence[str]) -> list[object]:

@@ -12,7 +12,12 @@ from rota.model.errors import Fault, InvalidInput
 from rota.model.text import task_id_bytes, task_id_text
 
 Id = Annotated[str, Parameter(name="ID", help="The id of a task.")]
-Ids = Annotated[str, Parameter(name="ID", help="Ids of tasks; - reads them from stdin, the first word of each line.")]
+Ids = Annotated[
+    str,
+    Parameter(
+        name="ID", help="Ids of tasks; - reads them from stdin, the first word of each line.", allow_leading_hyphen=True
+    ),
+]
 
 
 def read_ids(words: Sequence[str]) -> list[str]:

@@ -8,11 +8,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rota.cli import exits
 from rota.cli.output import Output
 from rota.model.errors import InvalidInput, RotaError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_HELP = frozenset({"--help", "-h"})
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -47,6 +52,7 @@ def _call(argv: list[str]) -> int:
     try:
         answer = app(
             argv,
+            console=_console() if not argv or _HELP.intersection(argv) else None,
             exit_on_error=False,
             print_error=False,
             result_action="return_value",
@@ -54,6 +60,17 @@ def _call(argv: list[str]) -> int:
     except CycloptsError as error:
         raise InvalidInput(f"{error} Try: rota {_command_of(error)}--help", code="bad_arguments") from None
     return answer if isinstance(answer, int) else exits.OK
+
+
+def _console() -> Console:
+    """For help. Rich ends the process with 1 when the pipe is closed; ours is met in `run`, like every other."""
+    from rich.console import Console
+
+    class PipedConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return PipedConsole()
 
 
 def _command_of(error: Exception) -> str:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rota import __version__
 from rota.cli.command import command
+from rota.cli.handlers import load_apps
 from rota.cli.output import Output
-from rota.config import NodeSettings, check_tls
+from rota.config import NodeSettings
 from rota.config.client import DEFAULT_URLS
 
-
-class Ready(Protocol):
-    """What the house tells once the node answers."""
-
-    http_url: str
-    store: str
-    durability: str
-    data: str
-    node_id: str
-    warnings: list[str]
+if TYPE_CHECKING:
+    from rota.house import NodeInfo
 
 
 @command(NodeSettings)
@@ -29,24 +22,19 @@ def node(settings: NodeSettings, out: Output) -> int:
 
     It listens on 127.0.0.1 unless told otherwise and keeps its tasks in a SQLite file. TERM or Ctrl-C stops it in order.
     """
+    apps = load_apps([settings.app]) if settings.app is not None else None
+
     from rota.house import run_node
 
-    settings.refuse_unsafe()
-    for sentence in tls_warnings(settings):
-        out.warn(sentence)
-    return run_node(settings, on_ready=lambda info: announce(info, settings, out))
+    def ready(info: NodeInfo) -> None:
+        announce(info, settings, out)
+
+    return run_node(settings, ready, apps)
 
 
-def tls_warnings(settings: NodeSettings) -> list[str]:
-    """Raises RefusesToStart for a certificate that cannot serve."""
-    if settings.tls_cert is None or settings.tls_key is None:
-        return []
-    return check_tls(settings.tls_cert, settings.tls_key, datetime.datetime.now(datetime.UTC))
-
-
-def announce(info: Ready, settings: NodeSettings, out: Output) -> None:
+def announce(info: NodeInfo, settings: NodeSettings, out: Output) -> None:
     """Mode, store and every address with what it is for."""
-    for sentence in info.warnings:
+    for sentence in _warnings(info, settings):
         out.warn(sentence)
     if out.json:
         out.value(ready_value(info))
@@ -58,7 +46,7 @@ def announce(info: Ready, settings: NodeSettings, out: Output) -> None:
     out.say("Ctrl-C stops the node.")
 
 
-def ready_value(info: Ready) -> dict[str, object]:
+def ready_value(info: NodeInfo) -> dict[str, object]:
     """As --json has it: one line, when the node answers."""
     return {
         "event": "ready",
@@ -73,12 +61,20 @@ def ready_value(info: Ready) -> dict[str, object]:
     }
 
 
+def _warnings(info: NodeInfo, settings: NodeSettings) -> list[str]:
+    if settings.tls_cert is None:
+        return info.warnings
+    from rota.cli.certificate import expiry_warning
+
+    return [*info.warnings, *filter(None, [expiry_warning(settings.tls_cert, datetime.now(UTC))])]
+
+
 def worker_line(url: str) -> str:
     """How to start a worker for a node at this address."""
     return "rota worker module:app" + ("" if url.rstrip("/") in DEFAULT_URLS else f" --url {url}")
 
 
-def _facts(info: Ready, settings: NodeSettings) -> list[tuple[str, str]]:
+def _facts(info: NodeInfo, settings: NodeSettings) -> list[tuple[str, str]]:
     base = info.http_url.rstrip("/")
     return [
         ("store", f"{info.store} (durability {info.durability})"),

@@ -49,9 +49,11 @@ def submit(
         if params is not None:
             raise InvalidInput.at("PARAMS", "bad_arguments", "with --many the params come from the file")
         return submit_file(settings, out, method, many, extras, wait=wait, wait_timeout=wait_timeout)
-    value = read_params(params)
+    from rota.client.call import call
+
+    made = call(method, read_params(params), **extras)
     with reach(settings) as client:
-        receipt = client.submit(method, value, **extras)
+        receipt = client.submit_call(made)
         if receipt.warning:
             out.warn(f"task {receipt.id}: {warning_words(receipt.warning, method)}")
         if wait:

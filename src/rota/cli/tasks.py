@@ -29,7 +29,7 @@ _AT_ONCE = 1_000
 def show(settings: ClientSettings, out: Output, task_id: Id, /) -> int:
     """Show everything about a task: params, result or error, every attempt, and what to do next."""
     with reach(settings) as client:
-        task = client.get(read_ids([task_id])[0], detail=True)
+        task = client.get(read_ids([task_id])[0])
         if out.json:
             out.value(value_of(task))
         else:

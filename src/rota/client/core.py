@@ -117,8 +117,9 @@ class Core:
 
     def ask(self, frame: pb.Frame, answer: Answer, *, repeatable: bool = True) -> int:
         """Asks; `answer` is called in the loop. Raises as `ClientEnd.ask`."""
+        number = self._end.ask(frame, answer, now=self._loop.time(), repeatable=repeatable)
         self._connect()
-        return self._end.ask(frame, answer, now=self._loop.time(), repeatable=repeatable)
+        return number
 
     def drop(self, number: int) -> None:
         self._end.drop(number)
@@ -145,8 +146,8 @@ class Core:
 
     def watch(self, watches: Iterable[Watch]) -> None:
         """Waits for tasks that the node has accepted."""
-        self._connect()
         self._end.watch(((watch.id, watch) for watch in watches), now=self._loop.time())
+        self._connect()
 
     def unwatch(self, watches: Iterable[Watch]) -> None:
         """Nobody waits for these any more."""
@@ -164,6 +165,7 @@ class Core:
     # --- the link
 
     def _connect(self) -> None:
+        """To be called once something waits for the link."""
         if self._connection is None:
             self._down_since = self._loop.time()
             self._connection = Connection(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rota.client.views import CallView, LogView, Outcome, Receipt, TaskView
 
@@ -16,10 +16,10 @@ R = TypeVar("R", covariant=True)
 class Handle(Generic[R]):
     """Made by `submit`. `await handle` is its result."""
 
-    __slots__ = ("_client", "_outcome", "_receipt")
+    __slots__ = ("_client", "_outcome", "_read", "_receipt")
 
-    def __init__(self, client: Client, receipt: Receipt) -> None:
-        self._client, self._receipt = client, receipt
+    def __init__(self, client: Client, receipt: Receipt, read: Callable[[Outcome], R] = Outcome.value) -> None:
+        self._client, self._receipt, self._read = client, receipt, read
         self._outcome: Outcome | None = None
 
     @property
@@ -43,7 +43,7 @@ class Handle(Generic[R]):
         Raises TaskFailed (TaskTimedOut where its last try ran out of time), TaskCancelled, TaskExpired, NotFound, and
         WaitTimeout after `timeout` seconds; then the task goes on, and can be waited for again.
         """
-        return cast("R", self.outcome(timeout).value())
+        return self._read(self.outcome(timeout))
 
     def outcome(self, timeout: float | None = None) -> Outcome:
         """Waits for the end, however it was. Raises WaitTimeout and NotFound."""
@@ -73,7 +73,7 @@ class Handle(Generic[R]):
         return self._client.retry(self.id)
 
     async def aresult(self, timeout: float | None = None) -> R:
-        return cast("R", (await self.aoutcome(timeout)).value())
+        return self._read(await self.aoutcome(timeout))
 
     async def aoutcome(self, timeout: float | None = None) -> Outcome:
         if self._outcome is None:

@@ -22,7 +22,8 @@ from rota.client.slots import LoopSlot, LoopSlots
 from rota.model.errors import RotaError
 
 T = TypeVar("T")
-CLOSE_TIMEOUT = 3.0
+CLOSE_TIMEOUT = 10.0
+"""Seconds; it takes milliseconds but where a worker of this process has handlers to wait for."""
 
 
 class Portal:

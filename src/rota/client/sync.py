@@ -6,7 +6,11 @@ Errors are those of `AsyncClient`. A sync call inside a running loop raises Rota
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from itertools import islice
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
@@ -27,6 +31,8 @@ from rota.client.views import CallView, LogView, MethodView, Outcome, Receipt, S
 from rota.model.errors import RotaError
 
 T = TypeVar("T")
+IN_FLIGHT = 2_000
+"""Tasks that `execute_each` has submitted ahead of its reader."""
 
 
 class Client:
@@ -117,6 +123,52 @@ class Client:
 
     async def aexecute_call(self, made: Call, timeout: float | None = None) -> Outcome:
         return await self._arun(lambda client: client.execute_call(made, timeout))
+
+    def execute_each(self, calls: Iterable[Call], timeout: float | None = None) -> Iterator[Outcome]:
+        """Executes any number of calls and gives their outcomes in order; at most IN_FLIGHT are ahead of the reader.
+
+        `timeout`: seconds for all, then WaitTimeout.
+        """
+        must_not_block("aexecute_each")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        rest, ahead = iter(calls), deque[tuple[Submitting, ThreadSlot]]()
+        try:
+            while True:
+                for made in islice(rest, IN_FLIGHT - len(ahead)):
+                    slot = ThreadSlot()
+                    ahead.append((Submitting(made.new(), slot, wait=True), slot))
+                    self._portal.push(self._submit, ahead[-1][0])
+                if not ahead:
+                    return
+                item, slot = ahead[0]
+                outcome = self._outcome(item, slot, timeout, deadline)
+                ahead.popleft()
+                yield outcome
+        finally:
+            for item, _ in ahead:
+                self._portal.push(self._unwatch, item)
+
+    async def aexecute_each(self, calls: Iterable[Call], timeout: float | None = None) -> AsyncIterator[Outcome]:
+        """The twin of `execute_each`."""
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        rest, ahead = iter(calls), deque[tuple[Submitting, asyncio.Future[Any]]]()
+        try:
+            while True:
+                for made in islice(rest, IN_FLIGHT - len(ahead)):
+                    slot = self._portal.slot()
+                    ahead.append((Submitting(made.new(), slot, wait=True), slot.future))
+                    self._portal.push(self._submit, ahead[-1][0])
+                if not ahead:
+                    return
+                item, future = ahead[0]
+                outcome = await self._aoutcome(item, future, deadline, timeout)
+                ahead.popleft()
+                yield outcome
+        finally:
+            for item, future in ahead:
+                future.cancel()
+                self._portal.push(self._unwatch, item)
 
     # --- wait
 
@@ -238,6 +290,17 @@ class Client:
     async def aretry_many(self, ids: Iterable[TaskId]) -> Sequence[CallView]:
         return await self._arun(lambda client: client.retry_many(ids))
 
+    # --- for what lives in the client's loop
+
+    def call(self, act: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Runs `act` in the loop of this client's thread, and waits."""
+        must_not_block("acall")
+        return self._portal.run(act())
+
+    async def acall(self, act: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The twin of `call`."""
+        return await self._portal.arun(act())
+
     # --- inside, in the caller's thread
 
     def _run(self, twin: str, ask: Callable[[AsyncClient], Coroutine[Any, Any, T]]) -> T:
@@ -264,14 +327,23 @@ class Client:
         finally:
             await self._portal.arun(batches.end())
 
-    def _outcome(self, watch: Watch, slot: ThreadSlot, timeout: float | None) -> Outcome:
+    def _outcome(self, watch: Watch, slot: ThreadSlot, timeout: float | None, deadline: float | None = None) -> Outcome:
         try:
-            return read_outcome(slot.wait(timeout))
+            return read_outcome(slot.wait(timeout if deadline is None else deadline - time.monotonic()))
         except TimeoutError:
             raise wait_timeout(watch.id, timeout) from None
         finally:
             if not slot.done():
                 self._portal.push(self._unwatch, watch)
+
+    async def _aoutcome(
+        self, item: Submitting, future: asyncio.Future[Any], deadline: float | None, timeout: float | None
+    ) -> Outcome:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return read_outcome(await asyncio.shield(future))
+        except TimeoutError:
+            raise wait_timeout(item.id, timeout) from None
 
     # --- inside, in the portal's loop
 

@@ -68,11 +68,17 @@ class WorkerSettings:
         "How long running handlers may go on after the worker is told to stop.",
         "收到停止信号后,运行中的处理函数最多再运行多久。",
     )
-    max_abandoned: int = setting(
-        3,
-        whole(1, 10_000),
-        "After so many handlers that could not be stopped the worker drains and ends.",
-        "无法停止的处理函数达到这个数目后,执行器停止领取任务并退出。",
+    log_level: str = setting(
+        "info",
+        choice("debug", "info", "warning", "error"),
+        "The least level of the worker's own log.",
+        "执行器自身日志的最低级别。",
+    )
+    log_format: str = setting(
+        "text",
+        choice("text", "json"),
+        "text for people, json for machines; the log goes to stderr.",
+        "text 供人阅读,json 供机器处理;日志写到 stderr。",
     )
 
     def faults(self) -> list[Fault]:

@@ -11,7 +11,7 @@ from rota.engine.roster import Roster
 from rota.engine.settings import EngineSettings
 from rota.life.failpoint import failpoint
 from rota.model import lifecycle
-from rota.model.errors import Fault, InvalidInput, Overloaded, RotaError
+from rota.model.errors import Conflict, Fault, InvalidInput, Overloaded, RotaError
 from rota.model.method import NO_OPTIONS, Options
 from rota.model.names import check_name
 from rota.model.retry import SECOND
@@ -203,7 +203,7 @@ def _fingerprint(submission: Submission) -> bytes:
 
 
 def _all_refused(count: int, refusals: dict[int, RotaError]) -> list[Receipt]:
-    others = InvalidInput(f"not accepted, because task {min(refusals)} of its batch was refused", code="batch_refused")
+    others = Conflict(f"not accepted, because task {min(refusals)} of its batch was refused", code="batch_refused")
     return [Receipt(b"", refusal=refusals.get(index, others)) for index in range(count)]
 
 

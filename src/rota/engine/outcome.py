@@ -30,6 +30,8 @@ _STOPS = {
     Verdict.CANCELLED: Reason.CANCELLED_BY_HANDLER,
 }
 
+_LOOKS = 5
+
 
 class Outcome:
     """Takes batches of reports and answers for each that was not kept why."""
@@ -91,33 +93,43 @@ class Outcome:
         return [place for place, change in zip(places, changes, strict=True) if change.seq not in applied.accepted]
 
     async def _settle(self, seat: Seat, reports: Sequence[Report], places: Sequence[int], now: int) -> list[Refused]:
-        """Reports of attempts that this node does not have in mind: the store's record decides."""
+        """Reports of attempts that this node does not have in mind: the store's record decides.
+
+        The same report may be on its way twice; what loses the race is looked at again.
+        """
+        refused: list[Refused] = []
+        for _ in range(_LOOKS):
+            places = await self._settle_once(seat, reports, places, now, refused)
+            if not places:
+                return refused
+        return refused + [Refused(place, "stale_attempt", "another change came first") for place in places]
+
+    async def _settle_once(
+        self, seat: Seat, reports: Sequence[Report], places: Sequence[int], now: int, refused: list[Refused]
+    ) -> list[int]:
         records = await self._store.get([reports[place].id for place in places])
         tasks: list[Task] = []
         written: list[int] = []
         changes: list[Change] = []
-        refused: list[Refused] = []
+        again: list[int] = []
         for place in places:
             report, task = reports[place], records.get(reports[place].id)
             if task is None:
                 refused.append(Refused(place, "task_not_found", "no such task: its history may be past its time"))
             elif task.state is State.RUNNING and (task.attempt, task.worker) == (report.attempt, seat.number):
+                if any(change.seq == task.seq for change in changes):
+                    again.append(place)
+                    continue
                 tasks.append(task)
                 written.append(place)
                 changes.append(self._change(task, report, now))
-            elif _is_repeat(task, seat, report):
-                continue
-            else:
+            elif not _is_repeat(task, seat, report):
                 refused.append(await self._too_late(task, report, place))
         if changes:
             applied = await self._store.apply(changes)
             self._aftermath.follow(tasks, changes, applied)
-            refused += [
-                Refused(place, "stale_attempt", "another change came first")
-                for place, change in zip(written, changes, strict=True)
-                if change.seq not in applied.accepted
-            ]
-        return refused
+            again += [p for p, change in zip(written, changes, strict=True) if change.seq not in applied.accepted]
+        return again
 
     async def _too_late(self, task: Task, report: Report, place: int) -> Refused:
         if task.state.ended and task.attempt == report.attempt:

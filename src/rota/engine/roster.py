@@ -10,6 +10,7 @@ from rota.model.task import Lane, Task
 from rota.model.worker import Facts, Load
 
 _SMOOTHING = 0.3
+_MOST_REMEMBERED = 10_000
 
 
 class Seat:
@@ -156,7 +157,7 @@ class Roster:
         if known is None:
             highest = None if lane.version else self._highest_live(lane.method)
             known = [seat for seat in self._seats.values() if not seat.detached and seat.serves(lane, highest)]
-            if len(self._eligible) > 10_000:
+            if len(self._eligible) >= _MOST_REMEMBERED:
                 self._eligible.clear()
             self._eligible[lane] = known
         return known
@@ -176,7 +177,7 @@ class Roster:
         known = self._defaults.get((name, version))
         if known is None:
             known = self._look_up_defaults(name, version)
-            if name in self._declared:
+            if name in self._declared and len(self._defaults) < _MOST_REMEMBERED:
                 self._defaults[name, version] = known
         return known
 

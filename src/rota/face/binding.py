@@ -41,8 +41,10 @@ class Binder:
         named = bound.arguments
         if self._rest is not None and named.get(self._rest):
             return self._as_array(bound)
-        named.pop(self._rest, None)
-        named.update(named.pop(self._more, {}))
+        if self._rest is not None:
+            named.pop(self._rest, None)
+        if self._more is not None:
+            named.update(named.pop(self._more, {}))
         return named
 
     def _as_array(self, bound: inspect.BoundArguments) -> list[Any]:
@@ -90,4 +92,7 @@ def _is_context(parameter: inspect.Parameter, hints: dict[str, Any]) -> bool:
         return parameter.name == "ctx"
     if isinstance(said, str):
         return said.rpartition(".")[2] == "Context" and parameter.name in ("ctx", "context")
-    return any(getattr(each, "__module__", "") == "rota.worker.context" and each.__name__ == "Context" for each in (said, *get_args(said)))
+    return any(
+        getattr(each, "__module__", "") == "rota.worker.context" and each.__name__ == "Context"
+        for each in (said, *get_args(said))
+    )

@@ -89,7 +89,8 @@ class Submits(Generic[P, R]):
     def _calls(self, iterables: Sequence[Iterable[Any]]) -> Iterator[Call]:
         if not iterables:
             raise TypeError("map() takes at least one iterable")
-        return (self.call(*args) for args in zip(*iterables, strict=False))
+        call: Callable[..., Call] = self.call
+        return (call(*args) for args in zip(*iterables, strict=False))
 
     def _handle(self, client: Client, receipt: Any) -> Handle[R]:
         from rota.client.handle import Handle

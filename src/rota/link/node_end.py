@@ -137,9 +137,10 @@ class NodeEnd:
 
     def tick(self, now: float) -> None:
         """To be called about once a second. Raises LinkFault where nothing, or no Hello, was heard for too long."""
-        if not self.greeted and now - self._opened_at >= HELLO_WITHIN:
+        if self.greeted:
+            self._channel.tick(now)
+        elif now - self._opened_at >= HELLO_WITHIN:
             raise LinkFault(Close.SILENT, f"no Hello within {HELLO_WITHIN:.0f} s")
-        self._channel.tick(now)
 
     def paused(self, now: float) -> None:
         """This side did not read for a while: silence until now is not the other side's."""

@@ -35,7 +35,18 @@ FRAME_BYTES = 1024 * 1024
 """About so many bytes of results go into one frame."""
 SPOOL_BYTES, SPOOL_COUNT = 64 * 1024 * 1024, 10_000
 """Unconfirmed outcomes beyond which no further task should be started."""
-AWAY = frozenset({"unavailable", "store_unavailable", "overloaded", "starting", "store_full", "outcome_unknown", "draining", "not_registered"})
+AWAY = frozenset(
+    {
+        "unavailable",
+        "store_unavailable",
+        "overloaded",
+        "starting",
+        "store_full",
+        "outcome_unknown",
+        "draining",
+        "not_registered",
+    }
+)
 """Refusals of a whole Finish after which it is sent again."""
 RETRY_AFTER = 1.0
 LOST_BEATS = 3
@@ -296,7 +307,8 @@ class WorkerEnd(Generic[A]):
         return self._registers.pop(request, None) is not None
 
     def failed(self, request: int, failure: pb.Failure, now: float) -> list[Attempt]:
-        """A whole request was refused. Outcomes wait to be sent again where the node only is away; else they are given."""
+        """A whole request was refused. Outcomes wait to be sent again where the node only is away; else they are given,
+        and told as failures, once."""
         self._beats.pop(request, None)
         sent = self._in_flight.pop(request, None)
         if sent is None:
@@ -305,9 +317,7 @@ class WorkerEnd(Generic[A]):
             self._waiting.extendleft(reversed(sent))
             self._not_before = now + (failure.retry_after / 1e6 or RETRY_AFTER)
             return []
-        for attempt in sent:
-            self._forget(attempt)
-        return sent
+        return [attempt for attempt in sent if self._refused_for_good(attempt, failure)]
 
     @property
     def unconfirmed(self) -> int:
@@ -331,6 +341,16 @@ class WorkerEnd(Generic[A]):
     def _forget(self, attempt: Attempt) -> None:
         self._spooled_bytes -= len(attempt.result)
         self.drop(attempt)
+
+    def _refused_for_good(self, attempt: Attempt, failure: pb.Failure) -> bool:
+        self._spooled_bytes -= len(attempt.result)
+        if attempt.failure is not None and attempt.failure.error_type == "OutcomeRefused":
+            self.drop(attempt)
+            return False
+        attempt.verdict, attempt.result, attempt.retry_after = Verdict.RAISED, b"", None
+        attempt.failure = Failure(("OutcomeRefused",), failure.detail)
+        self._waiting.append(attempt)
+        return True
 
     def _renewed(self, sent: float) -> None:
         self._lease_until = max(self._lease_until, sent + self._good_for)

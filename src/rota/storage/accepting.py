@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from functools import partial
 
@@ -14,8 +13,6 @@ from rota.storage.records import ordered
 from rota.storage.rows import task_row
 from rota.storage.statements import keys, tasks
 from rota.storage.transaction import Transaction
-
-STATE = tasks.COLUMNS.index("state")
 
 
 def submit(tx: Transaction, entries: Sequence[Entry], atomic: bool) -> list[Receipt]:
@@ -42,7 +39,7 @@ def _insert(tx: Transaction, entries: Sequence[Entry], behind: Set[bytes]) -> ra
     number = tx.lane_number
     rows = [task_row(task, seq, number(task.spec.lane)) for task, seq in zip(records, seqs, strict=True)]
     tasks.INSERT.run(tx.connection, rows)
-    tx.moved.update(Counter([row[STATE] for row in rows]))
+    tx.moved.update(int(task.state) for task in records)
     tx.tell(partial(_tell, entries, seqs, behind))
     return seqs
 
@@ -76,13 +73,13 @@ class _Shelf:
     def __init__(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         self._bodies = _bodies(tx, entries) if tx.careful else {}
         asked = {entry.idempotency_key for entry in entries}
-        answers = keys.ANSWERS.rows_given(tx.connection, _column(asked))
+        answers = keys.ANSWERS.rows(tx.connection, _column(asked))
         self._answers = {key: Answered(of, print_) for key, of, print_, until in answers if until > tx.now}
         unique = {entry.task.spec.unique_key for entry in entries}
-        holders = keys.HOLDERS.rows_given(tx.connection, _column(unique))
+        holders = keys.HOLDERS.rows(tx.connection, _column(unique))
         self._holders = {key: task_id for key, task_id, _ in holders}
         in_order = {entry.task.spec.order_key for entry in entries}
-        self._ordered = {key for (key,) in keys.ORDERED.rows_given(tx.connection, _column(in_order))}
+        self._ordered = {key for (key,) in keys.ORDERED.rows(tx.connection, _column(in_order))}
 
     def body(self, task_id: bytes) -> Body | None:
         return self._bodies.get(task_id)
@@ -98,7 +95,7 @@ class _Shelf:
 
 
 def _bodies(tx: Transaction, entries: Sequence[Entry]) -> dict[bytes, Body]:
-    rows = tasks.BY_ID.rows_given(tx.connection, _column({entry.task.id for entry in entries}))
+    rows = tasks.BY_ID.rows(tx.connection, _column({entry.task.id for entry in entries}))
     return {task.id: Body(task.spec.lane.method, task.spec.params) for task in map(tx.task_of, rows)}
 
 

@@ -12,6 +12,9 @@ from rota.model.task import Lane, State
 from rota.storage.statements import history, keys, places, tasks
 
 
+_UNENDED = tuple(state for state in State if not state.ended)
+
+
 class Lanes:
     """Lanes and their numbers."""
 
@@ -45,12 +48,15 @@ class Book:
         self.counts = _counts(connection)
         self.unended = _unended(self.counts)
 
-    def settle(self, lanes: dict[Lane, int], moved: Counter[State]) -> None:
+    def settle(self, lanes: dict[Lane, int], moved: Counter[int]) -> None:
         """Takes over what a committed transaction did."""
-        self.lanes.learn(lanes)
+        if lanes:
+            self.lanes.learn(lanes)
         if moved:
-            self.counts = {state: number + moved[state] for state, number in self.counts.items()}
-            self.unended = _unended(self.counts)
+            counts = self.counts.copy()
+            for state, number in moved.items():
+                counts[State(state)] += number
+            self.counts, self.unended = counts, _unended(counts)
 
 
 def _counts(connection: Connection) -> dict[State, int]:
@@ -62,4 +68,4 @@ def _counts(connection: Connection) -> dict[State, int]:
 
 
 def _unended(counts: dict[State, int]) -> int:
-    return sum(number for state, number in counts.items() if not state.ended)
+    return sum(counts[state] for state in _UNENDED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -92,7 +91,7 @@ def _finish(tx: Transaction, finishes: Sequence[Finish]) -> None:
     ]
     _write(tx, statements.FINISH, rows)
     tx.moved[State.RUNNING] -= len(finishes)
-    tx.moved.update(Counter([row[3] for row in rows]))
+    tx.moved.update(int(c.state) for c in finishes)
 
 
 def _move(tx: Transaction, moves: Sequence[Move]) -> None:
@@ -141,7 +140,7 @@ def _revive(tx: Transaction, revivals: Sequence[Move]) -> None:
     if not revivals:
         return
     asked = {move.order_key for move in revivals if move.order_key is not None}
-    held: set[str] = {key for (key,) in keys.ORDERED.rows_given(tx.connection, [(key,) for key in asked])}
+    held: set[str] = {key for (key,) in keys.ORDERED.rows(tx.connection, [(key,) for key in asked])}
     moves: list[Move] = []
     for move in revivals:
         waits = move.order_key in held
@@ -163,7 +162,7 @@ def _take_places(tx: Transaction, moves: Iterable[Move]) -> None:
 
 def _advance(tx: Transaction, order_keys: set[str]) -> list[Task]:
     """The next waiting task of each key that nobody holds any more moves on."""
-    rows = keys.NEXT_ORDERED.rows_given(tx.connection, [(key,) for key in order_keys])
+    rows = keys.NEXT_ORDERED.rows(tx.connection, [(key,) for key in order_keys])
     tasks = sorted((tx.task_of(row) for row in rows), key=lambda task: task.seq)
     moves = [lifecycle.unblock(task, tx.now) for task in tasks]
     _move(tx, moves)

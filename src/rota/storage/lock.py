@@ -10,8 +10,28 @@ from rota.model.errors import RefusesToStart
 from rota.storage.trouble import refused
 
 _NETWORK = frozenset(
-    "nfs nfs4 cifs smb2 smb3 smbfs afs ceph lustre gpfs beegfs glusterfs ncpfs davfs fuse.sshfs fuse.glusterfs"
-    " fuse.davfs2 fuse.s3fs fuse.rclone fuse.ceph".split()
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "afs",
+        "ceph",
+        "lustre",
+        "gpfs",
+        "beegfs",
+        "glusterfs",
+        "ncpfs",
+        "davfs",
+        "fuse.sshfs",
+        "fuse.glusterfs",
+        "fuse.davfs2",
+        "fuse.s3fs",
+        "fuse.rclone",
+        "fuse.ceph",
+    ]
 )
 
 
@@ -51,7 +71,9 @@ class StoreLock:
 def refuse_network(store: Path, mounts: str) -> None:
     """`mounts` is the system's table, as /proc/mounts has it. Raises RefusesToStart (`network_file_system`)."""
     folder = str(store.parent.resolve())
-    points = [(fields[1].replace("\\040", " "), fields[2]) for line in mounts.splitlines() if len(fields := line.split()) > 2]
+    points = [
+        (fields[1].replace("\\040", " "), fields[2]) for line in mounts.splitlines() if len(fields := line.split()) > 2
+    ]
     over = [(point, kind) for point, kind in points if folder == point or folder.startswith(point.rstrip("/") + "/")]
     point, kind = max(reversed(over), key=lambda mount: len(mount[0]), default=("", ""))
     if kind in _NETWORK:

@@ -51,6 +51,10 @@ class MemoryStore:
     def unended(self) -> int:
         return sum(number for state, number in self._counts.items() if not state.ended)
 
+    @property
+    def trouble(self) -> str:
+        return ""
+
     async def open(self) -> None:
         self._open = True
 
@@ -93,7 +97,7 @@ class MemoryStore:
             if task is not None and change.guard(task, now) and self._takes_its_key(change):
                 self._land(change, task)
                 applied.accepted.add(change.seq)
-        ended = (c for c in changes if _ends(c) and c.seq in applied.accepted)
+        ended = [c for c in changes if isinstance(c, Finish | Move) and _ends(c) and c.seq in applied.accepted]
         applied.unblocked = self._unblock({c.order_key for c in ended if c.order_key is not None}, now)
         return applied
 
@@ -107,7 +111,7 @@ class MemoryStore:
         change.onto(task)
         if isinstance(change, Move) and change.past is not None:
             self._keep(change.past)
-        if _ends(change):
+        if isinstance(change, Finish | Move) and _ends(change):
             self._free(change)
         elif isinstance(change, Move) and change.revives and change.order_key is not None:
             if self._order[change.order_key]:
@@ -178,7 +182,9 @@ class MemoryStore:
         self._check_open()
         now = self.now()
         self._forget(now)
-        past_time = _by_due(t for t in self._tasks.values() if t.state.ended and t.due_at is not None and t.due_at <= now)
+        past_time = _by_due(
+            t for t in self._tasks.values() if t.state.ended and t.due_at is not None and t.due_at <= now
+        )
         self._remove(past_time[:limit])
         gone = len(past_time[:limit])
         if keep_ended is None:
@@ -318,8 +324,8 @@ def _revives(change: Change) -> bool:
     return isinstance(change, Move) and change.revives
 
 
-def _ends(change: Change) -> bool:
-    return isinstance(change, Finish) or (isinstance(change, Move) and change.ends)
+def _ends(change: Finish | Move) -> bool:
+    return isinstance(change, Finish) or change.ends
 
 
 def _by_due(tasks: Iterable[Task]) -> list[Task]:

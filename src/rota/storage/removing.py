@@ -27,9 +27,7 @@ def purge(tx: Transaction, limit: int, keep_ended: int | None) -> tuple[int, boo
 
 
 def _past_time(tx: Transaction, limit: int) -> dict[int, State]:
-    found = sorted(
-        (due_at, seq, state) for state in ENDED for due_at, seq in _ended(tx, state, tx.now, limit)
-    )
+    found = sorted((due_at, seq, state) for state in ENDED for due_at, seq in _ended(tx, state, tx.now, limit))
     return {seq: state for _, seq, state in found[:limit]}
 
 

@@ -26,7 +26,7 @@ class Mark:
     """How far the transaction had come before an operation."""
 
     lanes: int
-    moved: Counter[State]
+    moved: Counter[int]
     told: int
 
 
@@ -38,7 +38,7 @@ class Transaction:
         self._book = book
         self._lanes: dict[Lane, int] = {}
         self._told: list[Callable[[], None]] = []
-        self.moved: Counter[State] = Counter()
+        self.moved: Counter[int] = Counter()
 
     def next_seqs(self, number: int) -> range:
         """Ordinals are never given twice, not even after a rollback."""
@@ -70,7 +70,7 @@ class Transaction:
         return task_of(row, self.lane)
 
     def tasks(self, seqs: list[int]) -> dict[int, Task]:
-        rows = tasks.BY_SEQ.rows_given(self.connection, [(seq,) for seq in seqs])
+        rows = tasks.BY_SEQ.rows(self.connection, [(seq,) for seq in seqs])
         return {row[0]: self.task_of(row) for row in rows}
 
     def count(self, state: State) -> int:

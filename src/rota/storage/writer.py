@@ -37,7 +37,7 @@ MOST_OPERATIONS, MOST_ROWS = 2_000, 10_000
 MOST_WAITING = 20_000
 """Operations that may wait; more are refused."""
 IDLE, WATCH = 0.5, 5.0
-"""Seconds without work until the log is cut, and between two looks at the file."""
+"""Seconds without work until the log is checkpointed, and between two looks at the file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,11 +56,15 @@ class Failed:
 class Writer:
     """Takes operations from the event loop and answers on it, a whole group at once."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, clock: Clock, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.book = Book(connection)
         self.watch = FileWatch(path)
         self._connection, self._path, self._clock, self._loop = connection, path, clock, loop
         self._wal = WalKeeper(connection, path)
+        self.trouble = ""
+        """The code of the error that the last write of a whole group met; empty while writes go well."""
         self._stale = False
         self._waiting = 0
         self._queue: SimpleQueue[Operation | None] = SimpleQueue()
@@ -114,7 +118,9 @@ class Writer:
 
     def _rest(self) -> None:
         if self._wal.dirty:
-            self._wal.cut()
+            self._wal.when_idle()
+        if self.trouble:
+            self._results([Operation(Transaction.remember_ordinals, 2, self._stopped)])
         with suppress(Unavailable):
             self.watch.look()
 
@@ -130,10 +136,13 @@ class Writer:
     def _results(self, group: list[Operation]) -> list[Any]:
         try:
             self.watch.look()
-            return self._hopefully(group)
+            results = self._hopefully(group)
+            self.trouble = ""
+            return results
         except Exception as error:
             failed = Failed(translated(error, self._path))
-            if not isinstance(failed.error, Unavailable):
+            self.trouble = failed.error.code if isinstance(failed.error, Unavailable) else ""
+            if not self.trouble:
                 log.exception("a group of writes failed", exc_info=error)
             return [failed] * len(group)
 

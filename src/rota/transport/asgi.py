@@ -72,10 +72,12 @@ def problem(status: int, code: str, detail: str, extra: Iterable[Header] = ()) -
     )
 
 
-def problem_of(error: RotaError) -> Answer:
-    """An error of the model."""
+def problem_of(error: RotaError, *, prompt: bool = False) -> Answer:
+    """An error of the model. `prompt`: a browser shall ask its user for the token, as a password."""
     look = look_of(error)
-    extra = [(b"www-authenticate", b"Bearer")] if look.http == HTTPStatus.UNAUTHORIZED else []
+    extra: list[Header] = []
+    if look.http == HTTPStatus.UNAUTHORIZED:
+        extra.append((b"www-authenticate", b'Bearer, Basic realm="rota"' if prompt else b"Bearer"))
     if look.retry_after:
         extra.append((b"retry-after", str(-(-look.retry_after // 1_000_000)).encode()))
     return problem(look.http, error.code, error.detail, extra)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Coroutine
@@ -16,8 +17,8 @@ from rota.engine.engine import Engine
 from rota.link.codes import Close
 from rota.link.node_end import Terms
 
-TICK = 1.0
-"""Seconds between looks at every link: who is silent, who has not said Hello, who does not read."""
+LONGEST_TICK = 1.0
+"""Seconds between looks at every link (who is silent, who has not said Hello, who does not read); less than a heartbeat."""
 _logger = logging.getLogger("rota.transport")
 
 
@@ -46,6 +47,8 @@ class Guest(Protocol):
 
     def tick(self) -> None: ...
 
+    def wind_down(self) -> None: ...
+
     def close(self, code: int, reason: str) -> None: ...
 
 
@@ -56,7 +59,9 @@ class Hall:
         self.engine, self.policy, self.terms, self.facts = engine, policy, terms, facts
         self._guests: set[Guest] = set()
         self._errands: set[asyncio.Task[None]] = set()
+        self._somebody_left = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._pause = min(LONGEST_TICK, terms.heartbeat / 4)
         self._process = psutil.Process(os.getpid())
 
     def __len__(self) -> int:
@@ -77,11 +82,12 @@ class Hall:
         """A session begins."""
         self._guests.add(guest)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+            self._timer = asyncio.get_running_loop().call_later(self._pause, self._tick)
 
     def left(self, guest: Guest) -> None:
         """A session is over."""
         self._guests.discard(guest)
+        self._somebody_left.set()
 
     def errand(self, work: Coroutine[None, None, None]) -> None:
         """Does something that outlives a link; `leave` waits for it."""
@@ -90,21 +96,35 @@ class Hall:
         task.add_done_callback(self._errands.discard)
 
     async def leave(self, reason: str = "the node stops", within: float = 5.0) -> None:
-        """Closes every link as going away, and waits up to `within` seconds for what they still do. May be called twice."""
-        work = set().union(*(guest.under_way for guest in self._guests))
+        """Begins no further request, and closes every link as going away once those under way are answered.
+
+        Takes up to `within` seconds, what the engine does about links that end included. May be called twice.
+        """
+        deadline = asyncio.get_running_loop().time() + within
+        for guest in self._guests:
+            guest.wind_down()
+        if work := set().union(*(guest.under_way for guest in self._guests)):
+            await asyncio.wait(work, timeout=within / 2)
         for guest in list(self._guests):
             guest.close(Close.GOING_AWAY, reason)
-        if work:
-            await asyncio.wait(work, timeout=within)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._emptied()
+
+    async def _emptied(self) -> None:
+        """Carriers tell of their end a little after it was asked for, and then the engine has its errands."""
+        while self._guests:
+            self._somebody_left.clear()
+            await self._somebody_left.wait()
         if self._errands:
-            await asyncio.wait(self._errands, timeout=within)
+            await asyncio.wait(self._errands)
 
     def _tick(self) -> None:
         self._timer = None
         for guest in list(self._guests):
             guest.tick()
         if self._guests:
-            self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+            self._timer = asyncio.get_running_loop().call_later(self._pause, self._tick)
 
 
 async def _logged(work: Coroutine[None, None, None]) -> None:

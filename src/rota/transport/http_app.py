@@ -96,7 +96,7 @@ class HttpApp:
         try:
             return http_guards.check_host(scope, self._names) or await self._routed(scope)
         except RotaError as error:
-            return problem_of(error)
+            return problem_of(error, prompt=scope["path"] == "/")
         except Exception:
             _logger.exception("a request failed inside the node")
             return problem(500, "internal", "the node failed at this; its log says why")

@@ -116,7 +116,7 @@ def check_tls(cert: Path | None, key: Path | None) -> None:
     check_private(key, "TLS key", "bad_tls")
     try:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         raise RefusesToStart(f"the certificate {cert} and key {key} cannot be used: {error}", code="bad_tls") from error
 
 

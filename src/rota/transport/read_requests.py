@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from rota.contract.store import Query
+from rota.engine.engine import Details
 from rota.model.errors import InvalidInput
 from rota.model.task import Task
 from rota.transport.caller import Caller
@@ -28,66 +29,76 @@ async def get(caller: Caller, body: pb.Get, _: int) -> pb.Frame:
     if len(body.ids) > MAX_IDS:
         raise InvalidInput.at("ids", "batch_size", f"{len(body.ids)} ids; a get has up to {MAX_IDS}")
     ids = read_ids(body.ids)
-    page = _Page()
+    page = _Page(caller, body.detail)
     step = _DETAIL_STEP if body.detail else _STEP
     for start in range(0, len(ids), step):
-        found = await caller.engine.get(ids[start : start + step])
-        tasks = [found[task_id] for task_id in ids[start : start + step] if task_id in found]
-        await _show(caller, tasks, page, body.detail)
-        if page.full and start + step < len(ids):
-            page.tasks.cursor = str(start + step)
-            break
+        asked = ids[start : start + step]
+        found = await caller.engine.get(asked)
+        left_off = await page.show([found[task_id] for task_id in asked if task_id in found])
+        if left_off is not None:
+            return page.ends(start + asked.index(left_off.id))
     return page.frame
 
 
 async def find(caller: Caller, body: pb.List, _: int) -> pb.Frame:
     """Tasks, newest first. The cursor is the place of the last one."""
-    limit = min(body.limit or USUAL_PAGE, LARGEST_PAGE)
+    left = min(body.limit or USUAL_PAGE, LARGEST_PAGE)
     before = _place(body.cursor)
-    query = await _query(caller, body)
-    page = _Page()
-    while query is not None and limit > 0 and not page.full:
-        step = min(limit, _STEP)
+    page = _Page(caller, detail=False)
+    if (query := await _query(caller, body)) is None:
+        return page.frame
+    while left > 0:
+        step = min(left, _STEP)
         tasks = await caller.engine.find(query, before, step)
-        await _show(caller, tasks, page, False)
-        limit -= step
-        before = tasks[-1].seq if len(tasks) == step else None
-        if before is None:
+        left_off = await page.show(tasks)
+        if left_off is not None:
+            return page.ends(left_off.seq + 1)
+        if len(tasks) < step:
             return page.frame
-    if query is not None:
-        page.tasks.cursor = str(before)
-    return page.frame
+        left, before = left - step, tasks[-1].seq
+    return page.ends(before)
 
 
 class _Page:
-    """Tasks gathered for one answer."""
+    """Tasks gathered for one answer. One task alone may be larger than a page."""
 
-    def __init__(self) -> None:
+    def __init__(self, caller: Caller, detail: bool) -> None:
+        self._engine, self._detail = caller.engine, detail
         self.frame = pb.Frame()
-        self.tasks = self.frame.tasks
-        self.tasks.SetInParent()
+        self.frame.tasks.SetInParent()
         self._weight = 0
 
-    @property
-    def full(self) -> bool:
-        return self._weight >= FRAME_BYTES
+    def ends(self, cursor: int | None) -> pb.Frame:
+        self.frame.tasks.cursor = str(cursor)
+        return self.frame
 
-    def add(self, payload_bytes: int) -> pb.Task:
-        self._weight += payload_bytes + ITEM_BYTES
-        return self.tasks.tasks.add()
+    async def show(self, tasks: Sequence[Task]) -> Task | None:
+        """Adds tasks; answers the first that did not fit."""
+        details = await self._engine.details(tasks) if self._detail else {}
+        past = [record for beside in details.values() for record in beside.attempts]
+        names = await self._engine.worker_names([*tasks, *past])
+        for task in tasks:
+            beside = details.get(task.seq)
+            if not self._fits(_weight(task, beside)):
+                return task
+            view = self.frame.tasks.tasks.add()
+            write_task(task, view, names.get(task.worker or 0, ""))
+            if beside is not None:
+                write_attempts(beside.attempts, view, names)
+                if beside.progress is not None:
+                    write_progress(beside.progress, view.progress)
+        return None
+
+    def _fits(self, weight: int) -> bool:
+        fits = not self._weight or self._weight + weight <= FRAME_BYTES
+        self._weight += weight
+        return fits
 
 
-async def _show(caller: Caller, tasks: Sequence[Task], page: _Page, detail: bool) -> None:
-    details = await caller.engine.details(tasks) if detail else {}
-    past = [record for each in details.values() for record in each.attempts]
-    names = await caller.engine.worker_names([*tasks, *past])
-    for task in tasks:
-        view = page.add(len(task.spec.params) + len(task.outcome or b""))
-        write_task(task, view, names.get(task.worker or 0, ""))
-        if (beside := details.get(task.seq)) is not None:
-            write_attempts(beside.attempts, view, names)
-            if beside.progress is not None:
-                write_progress(beside.progress, view.progress)
+def _weight(task: Task, beside: Details | None) -> int:
+    """In bytes, about."""
+    past = sum(len(record.outcome or b"") + ITEM_BYTES for record in beside.attempts) if beside is not None else 0
+    return len(task.spec.params) + len(task.outcome or b"") + past + 2 * ITEM_BYTES
 
 
 async def _query(caller: Caller, body: pb.List) -> Query | None:

@@ -24,6 +24,7 @@ from rota.link.node_end import Arrival, NodeEnd
 from rota.model.errors import RotaError
 from rota.transport.doors import LinkWaiterDoor, LinkWorkerDoor
 from rota.transport.hall import Hall
+from rota.transport.outflow import Outflow
 from rota.transport.permits import PERMITS
 from rota.transport.requests import CALLS
 from rota.transport.task_requests import unwait
@@ -32,11 +33,8 @@ from rota.wire.v1.link_pb2 import Done, Frame
 
 AT_ONCE = 64
 """Requests of one link that are under way at a time."""
-MAX_PENDING = 10_000
+MAX_PENDING = 20_000
 """Requests that wait to begin. The link's credit bounds their bytes; this bounds the small ones."""
-HIGH_WATER = 4 * 1024 * 1024
-"""Bytes on their way out beyond which no request of this link is begun."""
-STALLED_AFTER = 30.0
 _PARK_SIZE = 500
 _logger = logging.getLogger("rota.transport")
 
@@ -51,7 +49,8 @@ class NodeSession:
         self.lobby = lobby
         self.engine: Engine = lobby.engine
         self._end = NodeEnd(lobby.terms, PERMITS, lobby.policy.roles, self._wall, self._loop.time(), token)
-        self.waiter = LinkWaiterDoor(self.ring, lambda: self.congested)
+        self._out = Outflow(self._end, carrier)
+        self.waiter = LinkWaiterDoor(self.ring, lambda: self._out.congested)
         self.worker = WorkerDesk(lobby, LinkWorkerDoor(self.ring, self.close), self._not_registered)
         self._at_once: dict[str, Callable[[Any], None]] = {
             "started": self.worker.started,
@@ -64,12 +63,11 @@ class NodeSession:
             "release": self.worker.release,
         }
         self.over = False
+        self._winding_down = False
         self.under_way: set[asyncio.Task[None]] = set()
         self._follows: set[asyncio.Task[None]] = set()
         self._pending: deque[Arrival] = deque()
         self._rung = False
-        self._room = asyncio.Event()
-        self._stalled_since: float | None = None
         lobby.enter(self)
 
     # --- the carrier calls
@@ -89,7 +87,7 @@ class NodeSession:
         self.over = True
         self.lobby.left(self)
         self._pending.clear()
-        self._room.set()
+        self._out.ended()
         for follow in self._follows:
             follow.cancel()
         self.engine.unwait(self.waiter)
@@ -101,19 +99,20 @@ class NodeSession:
     def is_client(self) -> bool:
         return self._end.greeted and not self._end.registered
 
-    @property
-    def congested(self) -> bool:
-        """The other side is behind with what it was sent."""
-        return self._end.backlog + self._carrier.buffered > HIGH_WATER
-
     def tick(self) -> None:
         now = self._loop.time()
         try:
-            self._look_for_stall(now)
+            self._out.tick(now)
             self._end.tick(now)
+            self._out.write((), now)
         except LinkFault as fault:
             self.close(fault.code, fault.reason)
-        self.ring()
+        if self._pending or self.waiter.parked:
+            self.ring()
+
+    def wind_down(self) -> None:
+        """Begins no further request; the client asks elsewhere, or again."""
+        self._winding_down = True
 
     def close(self, code: int, reason: str) -> None:
         """Says goodbye where that is in order, sends what is ready, and ends. `closed` follows."""
@@ -123,8 +122,8 @@ class NodeSession:
         if code in (Close.NORMAL, Close.GOING_AWAY):
             self._end.goodbye(reason)
         with contextlib.suppress(LinkFault):
-            self._write_out()
-        self._carrier.close(int(code), reason)
+            self._out.write(self._said(), self._loop.time())
+        self._carrier.close(code, reason)
 
     def ring(self) -> None:
         """Something is to be written: at the end of this turn of the loop."""
@@ -137,9 +136,7 @@ class NodeSession:
         self.ring()
 
     async def room(self) -> None:
-        while self.congested and not self.over:
-            self._room.clear()
-            await self._room.wait()
+        await self._out.room()
 
     def follow(self, task: asyncio.Task[None]) -> None:
         self._follows.add(task)
@@ -159,7 +156,7 @@ class NodeSession:
 
     def _take(self, arrival: Arrival) -> None:
         if arrival.kind == "heartbeat":
-            self.worker.heartbeat(arrival.body)
+            self.worker.heartbeat(arrival.body, self._loop.time())
             return
         if len(self._pending) >= MAX_PENDING:
             raise LinkFault(Close.FLOW, f"{MAX_PENDING} requests wait to begin; wait for answers")
@@ -178,8 +175,8 @@ class NodeSession:
             self.close(fault.code, fault.reason)
 
     def _may_begin(self) -> bool:
-        busy = self.worker.registering or len(self.under_way) >= AT_ONCE
-        return not (busy or self.over or self.congested)
+        busy = self._winding_down or self.worker.registering or len(self.under_way) >= AT_ONCE
+        return not (busy or self.over or self._out.congested)
 
     def _do_now(self, arrival: Arrival) -> None:
         try:
@@ -245,23 +242,17 @@ class NodeSession:
         if self.over:
             return
         try:
-            self._write_out()
+            self._out.write(self._said(), self._loop.time())
         except LinkFault as fault:
             _logger.error("a frame for the other side of a link does not fit: %s", fault.reason)
-            self.close(Close.INTERNAL, fault.reason)
+            self.close(fault.code, fault.reason)
             return
-        if not self.congested:
-            self._room.set()
+        if not self._out.congested:
             self._begin()
             self._unpark()
 
-    def _write_out(self) -> None:
-        for frame in self.worker.take():
-            self._end.send(frame)
-        for frame in self.waiter.take():
-            self._end.send(frame)
-        for message in self._end.flush(self._loop.time()):
-            self._carrier.write(message)
+    def _said(self) -> list[Frame]:
+        return [*self.worker.take(), *self.waiter.take()]
 
     def _unpark(self) -> None:
         """Asks anew for ended tasks of which only the ids were kept."""
@@ -275,12 +266,3 @@ class NodeSession:
             self.waiter.unknown(await self.engine.wait(ids, self.waiter))
         except RotaError:
             self.waiter.parked = ids + self.waiter.parked
-
-    def _look_for_stall(self, now: float) -> None:
-        if self._carrier.buffered <= HIGH_WATER:
-            self._stalled_since = None
-            return
-        self._end.paused(now)
-        self._stalled_since = self._stalled_since or now
-        if now - self._stalled_since > STALLED_AFTER:
-            raise LinkFault(Close.POLICY, f"nothing was read from this link for {STALLED_AFTER:.0f} s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from rota.engine.engine import Engine
@@ -31,6 +32,7 @@ class WorkerDesk:
         self._session: WorkerSession | None = None
         self._identity = ("", b"")
         self._gone: tuple[bool, str] | None = None
+        self._beat_at = -math.inf
         self.registering = False
         """Nothing else of this link begins meanwhile."""
 
@@ -88,9 +90,10 @@ class WorkerDesk:
         await self._let_in().released(read_refs(body.tasks), body.reason)
         return pb.Frame(done=pb.Done())
 
-    def heartbeat(self, body: pb.Heartbeat) -> None:
-        """Before the engine has answered the Register there is nothing to renew."""
-        if self._session is not None:
+    def heartbeat(self, body: pb.Heartbeat, now: float) -> None:
+        """Passed on ten times a heartbeat at most; and not before the Register is answered, when nothing is to be renewed."""
+        if self._session is not None and now - self._beat_at >= self._lobby.terms.heartbeat / 10:
+            self._beat_at = now
             self._session.heartbeat(read_load(body.load))
 
     def report(self, body: pb.Report) -> None:

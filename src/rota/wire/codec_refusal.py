@@ -46,12 +46,12 @@ _LOOKS = (
     Look(RotaError, 500, "INTERNAL"),
 )
 _CODES: dict[type[RotaError], str] = {
-    InvalidInput: "invalid_input invalid_task invalid_method invalid_facts batch_refused",
+    InvalidInput: "invalid_input invalid_task invalid_method invalid_facts out_of_range unknown_request frame_too_large",
     NotFound: "not_found task_not_found worker_not_found method_not_found page_not_found",
-    Conflict: "conflict already_finished not_finished stale_attempt worker_id_taken not_registered busy id_reused "
+    Conflict: "conflict batch_refused already_finished not_finished stale_attempt worker_id_taken not_registered busy id_reused "
     "idempotency_key_reused unique_key_taken",
-    Overloaded: "overloaded queue_full too_many_follows answer_too_large",
-    Unavailable: "unavailable store_unavailable store_full outcome_unknown starting draining",
+    Overloaded: "overloaded queue_full too_many_requests too_many_follows answer_too_large",
+    Unavailable: "unavailable store_unavailable store_full backup_failed outcome_unknown starting draining",
     CannotConnect: "cannot_connect",
     NotAuthenticated: "not_authenticated",
     Forbidden: "forbidden",

@@ -30,11 +30,14 @@ class BadParams(Exception):
 class Parameters:
     """What a handler takes: its own parameters, in order, and where its context goes."""
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
-        """Raises ValueError or TypeError for a callable without a signature."""
+    def __init__(self, fn: Callable[..., Any], *, context_first: bool = False) -> None:
+        """`context_first`: the first parameter is the context, whatever its name and hint.
+
+        Raises ValueError or TypeError for a callable without a signature.
+        """
         hints = _hints(fn)
         every = list(inspect.signature(fn).parameters.values())
-        self.context = next((p for p in every if _is_context(p, hints)), None)
+        self.context = next((p for p in every if _is_context(p, hints)), every[0] if context_first and every else None)
         self.own = [p for p in every if p is not self.context]
         self.types: dict[str, Any] = {p.name: _convertible(hints.get(p.name, Any)) for p in self.own}
         self.hinted = any(p.name in hints for p in self.own)
@@ -55,7 +58,7 @@ def _hints(fn: Callable[..., Any]) -> dict[str, Any]:
 
 def _is_context(parameter: inspect.Parameter, hints: dict[str, Any]) -> bool:
     said = hints.get(parameter.name, parameter.annotation)
-    if said is _EMPTY:
+    if said is _EMPTY or said is Any:
         return parameter.name == "ctx"
     if isinstance(said, str):
         return said.rpartition(".")[2] == "Context" and parameter.name in ("ctx", "context")

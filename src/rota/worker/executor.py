@@ -35,7 +35,7 @@ class Executor:
         self._free: deque[None] = deque([None] * slots)
         self._tell = tell
         self.loop = HandlerLoop(loop, now, self._limit, self._after_on_loop, tell)
-        self.threads = HandlerThreads(now, self._limit, self._after_on_thread)
+        self.threads = HandlerThreads(slots, now, self._limit, self._after_on_thread)
 
     # ---------------------------------------------------------------- the link's thread
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from rota import __version__
+from rota.client.connection import SDK
 from rota.model.worker import Facts, Load
-
-SDK = f"rota-python/{__version__}"
 
 
 def gather(
@@ -64,20 +63,29 @@ def _own_address(url: str) -> str:
 
 
 class LoadSampler:
-    """Rates are over the time since the sample before."""
+    """Samples in a thread of its own, since a broken file system may block it for long. Rates are since the last one."""
 
     def __init__(self) -> None:
+        self.latest = Load()
+        self._thread: threading.Thread | None = None
         self._network: tuple[float, int, int] | None = None
 
-    def sample(self) -> Load:
-        """May block for a moment, on a broken file system for long: not for an event loop."""
+    def refresh(self) -> None:
+        """Begins a new sample, unless one is still under way."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._sample, name="rota-load", daemon=True)
+            self._thread.start()
+
+    def _sample(self) -> None:
         import psutil
 
-        disk, memory = psutil.disk_usage(os.getcwd()), psutil.virtual_memory()
-        incoming, outgoing = self._rates(psutil.net_io_counters())
-        return Load(
-            psutil.cpu_percent(None) / 100.0, memory.total - memory.available, incoming, outgoing, disk.used, disk.total
-        )
+        try:
+            disk, memory = psutil.disk_usage(os.getcwd()), psutil.virtual_memory()
+            incoming, outgoing = self._rates(psutil.net_io_counters())
+            cpu = psutil.cpu_percent(None) / 100.0
+        except (OSError, RuntimeError, psutil.Error):
+            return  # a figure that this machine does not give is no reason to stop
+        self.latest = Load(cpu, memory.total - memory.available, incoming, outgoing, disk.used, disk.total)
 
     def _rates(self, counters: object) -> tuple[float, float]:
         received, sent = getattr(counters, "bytes_recv", 0), getattr(counters, "bytes_sent", 0)

@@ -22,12 +22,14 @@ from rota.life.failpoint import failpoint
 from rota.link.worker_end import AWAY, Attempt, WorkerEnd
 from rota.model.errors import RotaError
 from rota.model.report import Verdict
-from rota.model.worker import Facts, Load
+from rota.model.worker import Facts
 from rota.wire.codec_refusal import read_refusal
 from rota.wire.v1.link_pb2 import Assignment, Frame, Ping, Stop, Welcome
 from rota.worker.bell import Bell
 from rota.worker.executor import Executor
+from rota.worker.facts import LoadSampler
 from rota.worker.logs import EVERY, LogBook
+from rota.worker.pulse import Pulse
 from rota.worker.registry import Registry
 from rota.worker.run import Run, Stopping
 from rota.worker.watch import Watch
@@ -60,7 +62,7 @@ class Foreman:
         exhausted: Callable[[], None],
     ) -> None:
         self.facts = facts
-        self.load = Load()
+        self._load = LoadSampler()
         self._loop, self._clock = loop, clock
         self._registry, self._session_key = registry, session_key
         self._lost, self._exhausted = lost, exhausted
@@ -72,6 +74,7 @@ class Foreman:
         self.executor.paused = True
         self.end: WorkerEnd[Run] = WorkerEnd(self._run_of)
         self.watch = Watch(loop, self.executor, clock.now, self.end.held.values, self._declare_late, self._give_up)
+        self._pulse = Pulse(loop, handler_loop)
         self._coming: deque[Batch] = deque()
         self._to_announce: list[Run] = []
         self._abandoned: set[Run] = set()
@@ -162,10 +165,7 @@ class Foreman:
                 self.final(error)
             return
         for attempt in self.end.failed(frame.request, frame.failure, self._loop.time()):
-            _logger.error(
-                "the node refused the outcome of task %s, attempt %d: %s",
-                attempt.id.hex(), attempt.attempt, frame.failure.detail,
-            )  # fmt: skip
+            _logger.error("the node refused the outcome of task %s: %s", attempt.id.hex(), frame.failure.detail)
         self._send_outcomes()
 
     def _beat(self) -> None:
@@ -177,11 +177,13 @@ class Foreman:
         if now - self._last_beat >= every * 0.99 or not self.end.registered:
             self._last_beat = now
             if self.end.registered:
-                self._send(self.end.heartbeat(self.load, now))
+                self._send(self.end.heartbeat(self._load.latest, now))
+                self._load.refresh()
         elif now - self._connection.last_sent >= 0.5 and any(a.started_at for a in self.end.held.values()):
             self._send(Frame(ping=Ping()))
         if now >= self.end.lease_until:
             self._lapse()
+        self._pulse.feel()
         self._arm("beat", min(1.0, every, self.end.closed_lease_ttl / 5), self._beat)
 
     def _lapse(self) -> None:
@@ -191,6 +193,9 @@ class Foreman:
             _logger.warning("no node confirmed the leases of %d tasks in time: they are stopped", len(lapsed))
         for attempt in lapsed:
             self._let_go(attempt)
+        if lapsed and self._is_up:
+            # Or else the heartbeats to come would renew leases that nobody works under.
+            self._send(self.end.release(lapsed, "lapsed"))
 
     # ---------------------------------------------------------------- assignments
 
@@ -222,7 +227,8 @@ class Foreman:
         failpoint("worker.before_start")
         while self._coming:
             runs, slotted = self._coming.popleft()
-            ready, gone = [], 0
+            ready: list[Run] = []
+            gone = 0
             for run in runs[:slotted]:
                 if run.dropped or run.verdict is not None:
                     gone += 1
@@ -239,14 +245,18 @@ class Foreman:
         while self._coming:
             runs, slotted = self._coming.popleft()
             self.executor.unreserve(slotted)
-            self.executor.queue([run for run in runs if not run.dropped and run.verdict is None])
+            waiting = [run for run in runs if not run.dropped and run.verdict is None]
+            for run in waiting:
+                run.declared = False
+            self.executor.queue(waiting)
 
     def _announce(self) -> None:
         """Suspects of having killed a worker: told of first, started then."""
         self._to_announce.extend(self._popped(self.executor.to_announce))
         if not self._to_announce or not self.end.registered:
             return
-        runs, self._to_announce = self._to_announce, []
+        runs = list(self._to_announce)
+        self._to_announce.clear()
         ready = [run for run in runs if not run.dropped and run.verdict is None]
         if len(ready) < len(runs):
             self.executor.unreserve(len(runs) - len(ready))
@@ -267,7 +277,7 @@ class Foreman:
             if not isinstance(attempt, Run):
                 continue
             if self._withdraw(attempt):
-                attempt.verdict = Verdict.STOPPED
+                attempt.verdict, attempt.over = Verdict.STOPPED, True
                 self.end.finish(attempt)
             else:
                 self.watch.stop(attempt, Stopping.ASKED)
@@ -311,7 +321,9 @@ class Foreman:
             return
         run.abandoned = True
         self._abandoned.add(run)
-        _logger.warning("%s, task %s: the handler was told to stop and goes on; it is left behind", run.method, run.id.hex())
+        _logger.warning(
+            "%s, task %s: the handler was told to stop and goes on; it is left behind", run.method, run.id.hex()
+        )
         if run.stopping is Stopping.DRAINING:
             self._send(self.end.release([run], "draining"))
         elif run.stopping is Stopping.TIMED_OUT:
@@ -361,9 +373,8 @@ class Foreman:
     def _confirmed(self, frame: Frame) -> None:
         for refusal in self.end.confirmed(frame.request, frame.finished):
             _logger.info(
-                "the outcome of task %s, attempt %d came too late: %s",
-                refusal.attempt.id.hex(), refusal.attempt.attempt, refusal.detail or refusal.code,
-            )  # fmt: skip
+                "the outcome of task %s was not kept: %s", refusal.attempt.id.hex(), refusal.detail or refusal.code
+            )
         self._send_outcomes()
         self._look_whether_quiet()
 
@@ -401,16 +412,20 @@ class Foreman:
         if not await self._quiet_within(grace, self._running):
             self.watch.async_patience = self.watch.thread_patience = stop_patience
             for attempt in list(self.end.held.values()):
-                if isinstance(attempt, Run) and attempt.verdict is None:
+                if isinstance(attempt, Run):
                     self.watch.stop(attempt, Stopping.DRAINING)
             await self._quiet_within(stop_patience + 0.5, self._running)
         await self._quiet_within(5.0, self._unreported)
 
     def _running(self) -> bool:
-        return any(attempt.verdict is None for attempt in self.end.held.values())
+        return any(isinstance(a, Run) and not (a.over or a.abandoned) for a in self.end.held.values())
 
     def _unreported(self) -> bool:
-        return bool(self.end.unconfirmed) and self._connection is not None and self._connection.welcome is not None
+        return bool(self.end.unconfirmed) and self._is_up
+
+    @property
+    def _is_up(self) -> bool:
+        return self._connection is not None and self._connection.welcome is not None
 
     async def _quiet_within(self, seconds: float, busy: Callable[[], bool]) -> bool:
         """Whether it was no longer `busy` within so long."""

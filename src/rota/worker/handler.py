@@ -62,7 +62,9 @@ class Handler:
         except RecursionError:
             raise TypeError("the result is nested too deeply, or contains itself") from None
         except Exception as error:
-            raise TypeError(f"{_unwritable(value, 'result') or 'the result'} cannot be written as JSON: {error}") from None
+            raise TypeError(
+                f"{_unwritable(value, 'result') or 'the result'} cannot be written as JSON: {error}"
+            ) from None
 
 
 def _unwritable(value: Any, path: str) -> str | None:
@@ -102,21 +104,21 @@ def place_of(fn: Callable[..., Any]) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(fn)
 
 
-def examine(fn: Callable[..., Any]) -> Parameters:
+def examine(fn: Callable[..., Any], *, context_first: bool = False) -> Parameters:
     """Raises WrongSignature for what cannot be a handler."""
     if not callable(fn):
         raise WrongSignature(f"{fn!r} cannot be called")
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         raise WrongSignature("a generator gives no result; return a value, or wrap it in a function that does")
     try:
-        return Parameters(fn)
+        return Parameters(fn, context_first=context_first)
     except (TypeError, ValueError) as error:
         raise WrongSignature(f"its signature cannot be read: {error}") from error
 
 
-def call_with_value(fn: Callable[..., Any]) -> tuple[Call, bytes]:
+def call_with_value(fn: Callable[..., Any], *, context_first: bool = False) -> tuple[Call, bytes]:
     """For a function that takes the whole decoded value, and the context where it asks for it. With its schema."""
-    parameters = examine(fn)
+    parameters = examine(fn, context_first=context_first)
     needed = [p for p in parameters.own if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     takers = [p for p in parameters.own if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
     if len(needed) > 1 or not takers:

@@ -30,18 +30,20 @@ class HandlerThreads:
     """`after(run)` takes a run that has ended and gives the next, if that is for a thread."""
 
     def __init__(
-        self, now: Callable[[], int], max_payload: Callable[[], int], after: Callable[[Run], Run | None]
+        self, slots: int, now: Callable[[], int], max_payload: Callable[[], int], after: Callable[[Run], Run | None]
     ) -> None:
+        self._slots = slots
         self.now, self.max_payload, self.after = now, max_payload, after
         self._inbox: SimpleQueue[Run | None] = SimpleQueue()
         self._idle: deque[None] = deque()
         self._threads: list[HandlerThread] = []
 
     def give(self, run: Run) -> None:
-        """To an idle thread, else to a new one. The caller's slots bound how many there are. From any thread."""
-        try:
-            self._idle.pop()
-        except IndexError:
+        """To an idle thread, else to a new one. From any thread; the caller has a slot for the run.
+
+        With as many threads as slots one of them is idle, or will be in a moment: its slot is free already.
+        """
+        if len(self._threads) < self._slots and not self._take_idle():
             self._spawn(run)
         else:
             self._inbox.put(run)
@@ -58,6 +60,13 @@ class HandlerThreads:
         for thread in self._threads:
             if thread.run_now is None:
                 thread.join(patience)
+
+    def _take_idle(self) -> bool:
+        try:
+            self._idle.pop()
+        except IndexError:
+            return False
+        return True
 
     def _spawn(self, run: Run) -> None:
         thread = HandlerThread(self, run)

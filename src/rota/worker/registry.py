@@ -81,7 +81,13 @@ class Registry:
         self._admit([_made(self._of_task, task, getattr(task, "fn", task)) for task in tasks])
 
     def add_function(
-        self, name: str, fn: Callable[..., Any], docs: Sequence[str], version: int, defaults: Options, isolation: str | None
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        docs: Sequence[str],
+        version: int,
+        defaults: Options,
+        isolation: str | None,
     ) -> None:
         """A function that gets the whole value."""
 
@@ -137,7 +143,7 @@ class Registry:
         execute = getattr(task, "execute", None)
         if execute is None:
             raise WrongSignature("it has no execute(ctx, params)")
-        call, schema = call_with_value(execute)
+        call, schema = call_with_value(execute, context_first=True)
         defaults = getattr(task, "defaults", NO_OPTIONS)
         if defaults.group is None and getattr(task, "group", None):
             defaults = Options(group=task.group).over(defaults)

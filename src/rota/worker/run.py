@@ -62,6 +62,12 @@ class Run(Attempt):
         self.handler = handler
         self.book = book
 
+    def forget_timer(self) -> None:
+        """Nothing is to happen to it any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
     # ---------------------------------------------------------------- outcomes
 
     def returned(self, value: Any, now: int, max_payload: int) -> None:
@@ -102,7 +108,9 @@ class Run(Attempt):
         """With the place where the handler was, as far as it is known."""
         where = failure_of(error).traceback if error is not None else ""
         return Failure(
-            ("TimeoutError", "OSError", "Exception"), f"it ran longer than its timeout of {self.timeout / 1e6:g} s", where
+            ("TimeoutError", "OSError", "Exception"),
+            f"it ran longer than its timeout of {self.timeout / 1e6:g} s",
+            where,
         )
 
     # ---------------------------------------------------------------- what its context reads

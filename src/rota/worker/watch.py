@@ -54,21 +54,21 @@ class Watch:
             told = run.stopping is not None
             run.stopping = why
             if not told:
-                self._forget_timer(run)
+                run.forget_timer()
                 run.told_since = self._loop.time()
                 self._tell(run)
 
     def over(self, run: Run) -> None:
         """It has been handed back."""
         run.over = True
-        self._forget_timer(run)
+        run.forget_timer()
 
     def close(self) -> None:
         if self._look_soon is not None:
             self._look_soon.cancel()
         for attempt in self._held():
             if isinstance(attempt, Run):
-                self._forget_timer(attempt)
+                attempt.forget_timer()
 
     # --- inside
 
@@ -104,9 +104,3 @@ class Watch:
             return
         self._executor.interrupt(run)
         run.timer = self._loop.call_later(min(AGAIN, patience), self._tell, run)
-
-    @staticmethod
-    def _forget_timer(run: Run) -> None:
-        if run.timer is not None:
-            run.timer.cancel()
-            run.timer = None

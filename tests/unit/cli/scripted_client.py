@@ -82,7 +82,7 @@ class ScriptedClient:
     """Knows task 1, which succeeded, task 2, which failed, and task 3, which never ends. Method `gone`: no node."""
 
     def __init__(self) -> None:
-        self.submitted: list[tuple[str, Any, dict[str, Any]]] = []
+        self.submitted: list[Any] = []
 
     def __enter__(self) -> ScriptedClient:
         return self
@@ -90,11 +90,11 @@ class ScriptedClient:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def submit(self, method: str, params: Any = None, **options: Any) -> Receipt:
-        if method == "gone":
+    def submit_call(self, call: Any) -> Receipt:
+        if call.method == "gone":
             raise CannotConnect("no node could be reached at http://127.0.0.1:1")
-        self.submitted.append((method, params, options))
-        return Receipt(id_of(1), warning="no_worker_for_method" if method == "nobody" else "")
+        self.submitted.append(call)
+        return Receipt(id_of(1), warning="no_worker_for_method" if call.method == "nobody" else "")
 
     def submit_many(self, calls: Iterable[Any]) -> list[Receipt]:
         receipts = []
@@ -102,7 +102,7 @@ class ScriptedClient:
             if call.params == b'"bad"':
                 receipts.append(Receipt("", refusal=InvalidInput.at("params", "no", "not this one")))
             else:
-                self.submitted.append((call.method, call.params, {}))
+                self.submitted.append(call)
                 receipts.append(Receipt(id_of(len(self.submitted))))
         return receipts
 
@@ -126,7 +126,7 @@ class ScriptedClient:
                 raise WaitTimeout("1 task has not ended within 1 s; it goes on")
             yield self.outcome(int(task_id[-12:]))
 
-    def get(self, task_id: str, *, detail: bool = True) -> TaskView:
+    def get(self, task_id: str) -> TaskView:
         known = {id_of(1): task(1), id_of(2): FAILED, id_of(4): task(4, "ready", reason="submitted", ended_at=None)}
         if task_id not in known:
             raise NotFound.task(task_id)

@@ -16,7 +16,9 @@ NOW = datetime.datetime.now(datetime.UTC)
 @pytest.mark.parametrize(("days", "words"), [(100, "in 4 days"), (20_000, "in 4 days")])
 def test_a_certificate_that_expires_soon_is_told_with_its_day(tmp_path: Path, days: int, words: str) -> None:
     cert = tmp_path / "x.crt"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout x.key -out x.crt"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout x.key -out x.crt"
+    )
     subprocess.run([*command.split(), "-days", str(days)], check=True, capture_output=True, cwd=tmp_path)
     assert expiry_warning(cert, NOW) == ""
     assert words in expiry_warning(cert, NOW + datetime.timedelta(days=days - 4, hours=-12))

@@ -101,7 +101,7 @@ def test_an_open_address_without_a_token_refuses_to_start(rota_process: Rota) ->
     done = rota_process("node", "--host", "0.0.0.0", "--data", "d")
     assert done.code == 78
     assert "--token-file" in done.err
-    assert "--host 127.0.0.1" in done.err
+    assert "127.0.0.1" in done.err
 
 
 def test_a_file_that_is_open_to_others_refuses_to_start(rota_process: Rota, tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 from rota.cli import human
 from rota.cli.doctor.finding import Finding
 from rota.config import NodeSettings
+from rota.model.errors import RefusesToStart
 
 _WRITES = 100
 _SLOW, _BLOCK = 10_000, b"\0" * 4096
 _LITTLE, _TOO_LITTLE = 1024**3, 100 * 1024**2
-_REMOTE = ("nfs", "cifs", "smb", "afs", "ceph", "gluster", "lustre", "sshfs", "9p", "ncp", "gfs2", "ocfs2")
 
 
 def folder_findings(settings: NodeSettings) -> list[Finding]:
@@ -25,7 +25,7 @@ def folder_findings(settings: NodeSettings) -> list[Finding]:
     folder = settings.store_path.parent
     place = _nearest(folder)
     writable = os.access(place, os.W_OK | os.X_OK)
-    findings = [_place(folder, place, writable), _room(place), _file_system(place)]
+    findings = [_place(folder, place, writable), _room(place), _file_system(settings.store_path)]
     if writable:
         findings.append(_speed(place))
     findings.append(_durability(settings))
@@ -60,20 +60,14 @@ def _room(place: Path) -> Finding:
     return Finding("room", level, words, "free some: a node whose disk is full refuses tasks (store_full)")
 
 
-def _file_system(place: Path) -> Finding:
-    kind = _kind_of_file_system(place)
-    if any(name in kind for name in _REMOTE):
-        advice = "put --data on a local disk: SQLite's locks and syncs cannot be relied on over a network"
-        return Finding("file system", "bad", f"{kind} is a network file system", advice)
-    return Finding("file system", "ok", kind or "unknown")
+def _file_system(store: Path) -> Finding:
+    from rota.storage.lock import mounted, refuse_network
 
-
-def _kind_of_file_system(place: Path) -> str:
-    import psutil
-
-    real = place.resolve()
-    mounts = [p for p in psutil.disk_partitions(all=True) if real.is_relative_to(p.mountpoint)]
-    return max(mounts, key=lambda p: len(p.mountpoint)).fstype.lower() if mounts else ""
+    try:
+        refuse_network(store, mounted())
+    except RefusesToStart as error:
+        return Finding("file system", "bad", error.detail, "name a folder on a local disk by --data")
+    return Finding("file system", "ok", "local")
 
 
 def _speed(place: Path) -> Finding:

@@ -8,9 +8,10 @@ import time
 from datetime import UTC, datetime
 
 from rota.cli import human
+from rota.cli.certificate import expiry_warning
 from rota.cli.doctor.finding import Finding
 from rota.cli.reach import reach
-from rota.config import ClientSettings, NodeSettings, is_loopback
+from rota.config import ClientSettings, NodeSettings
 from rota.model.errors import CannotConnect, RefusesToStart, RotaError
 
 _SKEWED, _FAR_OFF = 0.5, 2.0
@@ -19,7 +20,7 @@ _SKEWED, _FAR_OFF = 0.5, 2.0
 def network_findings(node: NodeSettings, client: ClientSettings) -> list[Finding]:
     """The node, its clock, the port and who may come in."""
     found, reached = _node(client)
-    return [*found, _port(node, reached), _access(node)]
+    return [*found, _port(node, reached), _access(node), *_certificate(node)]
 
 
 def _node(client: ClientSettings) -> tuple[list[Finding], bool]:
@@ -72,13 +73,31 @@ def _taken(where: str, error: OSError, reached: bool) -> Finding:
 
 
 def _access(node: NodeSettings) -> Finding:
+    from rota.access.bind import check_bind
+    from rota.access.tokens import check_secret, read_tokens
+
     try:
-        node.refuse_unsafe()
-        secret = node.secret()
+        if node.token_file is not None:
+            read_tokens(node.token_file)
+        elif node.token is not None:
+            check_secret(node.token)
+        asks = node.token is not None or node.token_file is not None
+        check_bind(node.host, asks, node.tls_cert is not None, node.behind_tls_proxy)
     except RefusesToStart as error:
         return Finding("access", "bad", error.detail, "a node refuses to start like this")
-    if secret is not None:
-        return Finding("access", "ok", f"{node.host} asks for a token")
-    if is_loopback(node.host):
-        return Finding("access", "ok", f"open mode: {node.host} is reached from this machine only, without a token")
-    return Finding("access", "ok", node.host)
+    how = "asks for a token" if asks else "open mode: reached from this machine only, without a token"
+    return Finding("access", "ok", f"{node.host}: {how}")
+
+
+def _certificate(node: NodeSettings) -> list[Finding]:
+    if node.tls_cert is None:
+        return []
+    from rota.transport.http_server import check_tls
+
+    try:
+        check_tls(node.tls_cert, node.tls_key)
+    except RefusesToStart as error:
+        return [Finding("certificate", "bad", error.detail, "a node refuses to start like this")]
+    if warning := expiry_warning(node.tls_cert, datetime.now(UTC)):
+        return [Finding("certificate", "warn", warning, "renew it, and start the node again")]
+    return [Finding("certificate", "ok", f"{node.tls_cert} fits its key")]

@@ -20,9 +20,7 @@ def _value(number: int) -> ColumnElement[Any]:
 
 
 def _held(given: CTE) -> ColumnElement[bool]:
-    return and_(
-        t.seq == given.c.seq, in_state(State.RUNNING), t.attempt == given.c.attempt, t.worker == given.c.worker
-    )
+    return and_(t.seq == given.c.seq, in_state(State.RUNNING), t.attempt == given.c.attempt, t.worker == given.c.worker)
 
 
 def _set(given: CTE, *names: str) -> dict[str, ColumnElement[Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from rota.storage.schema import attempts, logs, progress, tasks
-from rota.storage.statements.sql import Many, Packed, Statement, given_rows
+from rota.storage.statements.sql import Many, Packed, PackedMany, Statement, given_rows
 
 a, g, p = attempts.c, logs.c, progress.c
 
@@ -17,9 +17,7 @@ _columns = [column.name for column in a]
 _given = given_rows(*(column for column in a if column.name != "late"))
 _noted = attempts.alias("noted")
 _late = (
-    select(_noted.c.late)
-    .where(_noted.c.seq == _given.c.seq, _noted.c.attempt == _given.c.attempt)
-    .scalar_subquery()
+    select(_noted.c.late).where(_noted.c.seq == _given.c.seq, _noted.c.attempt == _given.c.attempt).scalar_subquery()
 )
 _keep: Any = insert(attempts).from_select(_columns, select(_given, _late).where(_given.c.seq.is_not(None)))
 KEEP_ATTEMPT = Many(_keep.prefix_with("OR REPLACE", dialect="sqlite"), len(_columns) - 1)
@@ -53,7 +51,7 @@ _mark: Any = insert(progress).from_select([c.name for c in p], select(_given).wh
 MARK = Many(_mark.prefix_with("OR REPLACE", dialect="sqlite"), len(p))
 
 _given = given_rows(p.seq)
-MARKS = Packed(select(progress).join(_given, p.seq == _given.c.seq), 1)
+MARKS = PackedMany(select(progress).join(_given, p.seq == _given.c.seq), 1)
 
 # --- retention
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, exists, func, insert, literal_column, select, tuple_, update
 
 from rota.storage.schema import idempotency, order_keys, tasks, unique_keys
-from rota.storage.statements.sql import Many, Packed, Statement, given_rows
+from rota.storage.statements.sql import Many, PackedMany, Statement, given_rows
 
 u, o, i, t = unique_keys.c, order_keys.c, idempotency.c, tasks.c
 
@@ -15,15 +15,13 @@ u, o, i, t = unique_keys.c, order_keys.c, idempotency.c, tasks.c
 
 _given = given_rows(u.unique_key, u.seq)
 TAKE_UNIQUE = Many(
-    insert(unique_keys).from_select(
-        ["unique_key", "seq"], select(_given).where(_given.c.unique_key.is_not(None))
-    ),
+    insert(unique_keys).from_select(["unique_key", "seq"], select(_given).where(_given.c.unique_key.is_not(None))),
     2,
 )
 FREE_UNIQUE = Many(delete(unique_keys).where(tuple_(u.unique_key, u.seq).in_(select(_given))), 2)
 
 _given = given_rows(u.unique_key)
-HOLDERS = Packed(
+HOLDERS = PackedMany(
     select(u.unique_key, t.id, u.seq)
     .select_from(_given)
     .join(unique_keys, u.unique_key == _given.c.unique_key)
@@ -45,11 +43,11 @@ HOLD_ORDERED = Many(update(order_keys).values(waiting=literal_column("0")).where
 
 _given = given_rows(o.order_key)
 _key = o.order_key == _given.c.order_key
-ORDERED = Packed(select(_given.c.order_key).where(exists(select(o.seq).where(_key))), 1)
+ORDERED = PackedMany(select(_given.c.order_key).where(exists(select(o.seq).where(_key))), 1)
 
 _waiting = and_(_key, o.waiting == literal_column("1"))
 _held = and_(_key, o.waiting == literal_column("0"))
-NEXT_ORDERED = Packed(
+NEXT_ORDERED = PackedMany(
     select(tasks)
     .select_from(_given)
     .join(tasks, t.seq == select(func.min(o.seq)).where(_waiting).scalar_subquery())
@@ -68,7 +66,7 @@ _remember: Any = insert(idempotency).from_select(_columns, select(_given).where(
 REMEMBER = Many(_remember.prefix_with("OR REPLACE", dialect="sqlite"), len(_columns))
 
 _given = given_rows(i.idempotency_key)
-ANSWERS = Packed(
+ANSWERS = PackedMany(
     select(i.idempotency_key, i.task_id, i.fingerprint, i.expires_at).join(
         _given, i.idempotency_key == _given.c.idempotency_key
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, null, select, update
 
 from rota.model.task import State
 from rota.storage.schema import lanes, marks, methods, tasks, workers
@@ -25,7 +25,9 @@ READY_LANES = Packed(
 
 WORKER_BY_ID = Statement(select(w.number).where(w.id == bindparam("of_id")))
 ENLIST = Statement(
-    insert(workers).values({name: bindparam(name) for name in w.keys() if name not in ("number", "gone_at")})
+    insert(workers).values(
+        {column.name: bindparam(column.name) for column in w if column.name not in ("number", "gone_at")}
+    )
 )
 ENLIST_ANEW = Statement(
     update(workers)
@@ -33,7 +35,7 @@ ENLIST_ANEW = Statement(
         facts=bindparam("facts"),
         methods=bindparam("methods"),
         seen_at=bindparam("seen_at"),
-        gone_at=None,
+        gone_at=null(),
         gone_reason=bindparam("gone_reason"),
     )
     .where(w.number == bindparam("of_number"))
@@ -48,7 +50,7 @@ REMOVE_WORKERS = Statement(delete(workers).where(w.gone_at <= bindparam("before"
 
 # --- methods
 
-_declare: Any = insert(methods).values({name: bindparam(name) for name in m.keys()})
+_declare: Any = insert(methods).values({column.name: bindparam(column.name) for column in m})
 DECLARE = Statement(_declare.prefix_with("OR REPLACE", dialect="sqlite"))
 METHODS = Packed(select(methods).order_by(m.name, m.version))
 

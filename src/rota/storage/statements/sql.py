@@ -17,7 +17,7 @@ from sqlite3 import Connection
 from typing import Any
 
 import msgspec
-from sqlalchemy import ClauseElement, Column, LargeBinary, Select, case, func, literal_column, select
+from sqlalchemy import ClauseElement, Column, ColumnClause, LargeBinary, Select, case, func, literal_column, select
 from sqlalchemy import column as sql_column
 from sqlalchemy import values as sql_values
 from sqlalchemy.dialects import sqlite
@@ -28,6 +28,7 @@ LARGEST = 512
 SMALL = 8_192
 """Bytes of binary columns up to which a row is packed; larger ones are read row by row."""
 
+Rows = Select[*tuple[Any, ...]]
 DIALECT = sqlite.dialect(paramstyle="qmark")
 
 
@@ -55,7 +56,7 @@ class Statement:
         return connection.total_changes - before
 
 
-def given_rows(*columns: Column[Any]) -> CTE:
+def given_rows(*columns: ColumnClause[Any] | Column[Any]) -> CTE:
     """The rows that a `Many` is given, named `given`, with these columns in this order."""
     sample = tuple(b"" if _is_binary(column) else 0 for column in columns)
     named = [sql_column(column.name, column.type) for column in columns]
@@ -85,9 +86,7 @@ class Many:
         steps = self._steps(rows, more)
         return [row for text, parameters in steps for row in connection.execute(text, parameters).fetchall()]
 
-    def _steps(
-        self, rows: Sequence[Sequence[object]], more: tuple[object, ...]
-    ) -> Iterable[tuple[str, list[object]]]:
+    def _steps(self, rows: Sequence[Sequence[object]], more: tuple[object, ...]) -> Iterable[tuple[str, list[object]]]:
         for start in range(0, len(rows), LARGEST):
             part = rows[start : start + LARGEST]
             size = 1 << (len(part) - 1).bit_length()
@@ -101,42 +100,49 @@ class Many:
 
 
 class Packed:
-    """A select whose rows come in one step; tuples of bytes, numbers and text either way."""
+    """A select whose rows come in one step; bytes, numbers and text as a plain select gives them."""
 
-    def __init__(self, plain: Select[Any], width: int = 0) -> None:
-        self._binary = [place for place, column in enumerate(plain.selected_columns) if _is_binary(column)]
-        self._packed: Statement | Many = Many(_packed(plain), width) if width else Statement(_packed(plain))
-        self._plain: Statement | Many = Many(plain, width) if width else Statement(plain)
+    def __init__(self, plain: Rows) -> None:
+        self._binary = _binary_places(plain)
+        self._packed, self._plain = Statement(_packed(plain)), Statement(plain)
 
     def rows(self, connection: Connection, **given: object) -> list[Sequence[Any]]:
-        """The rows of a select without `given_rows`."""
-        assert isinstance(self._packed, Statement)
-        assert isinstance(self._plain, Statement)
-        rows = self._unpacked(self._packed.rows(connection, **given))
+        rows = _unpacked(self._packed.rows(connection, **given), self._binary)
         return self._plain.rows(connection, **given) if rows is None else rows
 
-    def rows_given(self, connection: Connection, given: Sequence[Sequence[object]]) -> list[Sequence[Any]]:
-        """The rows of a select over `given_rows`."""
-        assert isinstance(self._packed, Many)
-        assert isinstance(self._plain, Many)
-        rows = self._unpacked(self._packed.rows(connection, given))
+
+class PackedMany:
+    """A `Packed` over `given_rows` of so many columns."""
+
+    def __init__(self, plain: Rows, width: int) -> None:
+        self._binary = _binary_places(plain)
+        self._packed, self._plain = Many(_packed(plain), width), Many(plain, width)
+
+    def rows(self, connection: Connection, given: Sequence[Sequence[object]]) -> list[Sequence[Any]]:
+        rows = _unpacked(self._packed.rows(connection, given), self._binary)
         return self._plain.rows(connection, given) if rows is None else rows
 
-    def _unpacked(self, answers: list[tuple[str]]) -> list[Sequence[Any]] | None:
-        rows: list[Any] = [row for (text,) in answers for row in _ROWS.decode(text)]
-        if None in rows:
-            return None
-        for row in rows:
-            for place in self._binary:
-                if row[place] is not None:
-                    row[place] = bytes.fromhex(row[place])
-        return rows
+
+def _binary_places(plain: Rows) -> list[int]:
+    return [place for place, column in enumerate(plain.selected_columns) if _is_binary(column)]
+
+
+def _unpacked(answers: list[tuple[str]], binary: list[int]) -> list[Sequence[Any]] | None:
+    """The rows of all answers; None where one row was too large to be packed."""
+    rows: list[Any] = [row for (text,) in answers for row in _ROWS.decode(text)]
+    if None in rows:
+        return None
+    for row in rows:
+        for place in binary:
+            if row[place] is not None:
+                row[place] = bytes.fromhex(row[place])
+    return rows
 
 
 _ROWS = msgspec.json.Decoder(list[list[Any] | None])
 
 
-def _packed(plain: Select[Any]) -> Select[Any]:
+def _packed(plain: Rows) -> Rows:
     """The same rows as one JSON array of arrays, bytes in hex; null stands for a row that is not small."""
     rows = plain.subquery("plain")
     zero = literal_column("0")

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal_c
 
 from rota.model.task import State
 from rota.storage.schema import lanes, tasks
-from rota.storage.statements.sql import Many, Packed, Statement, given_rows
+from rota.storage.statements.sql import Many, Packed, PackedMany, Statement, given_rows
 
 t = tasks.c
 COLUMNS = tuple(column.name for column in t)
@@ -25,10 +25,10 @@ _given = given_rows(*t)
 INSERT = Many(insert(tasks).from_select(COLUMNS, select(_given).where(_given.c.seq.is_not(None))), len(COLUMNS))
 
 _given = given_rows(t.id)
-BY_ID = Packed(select(tasks).join(_given, t.id == _given.c.id), 1)
+BY_ID = PackedMany(select(tasks).join(_given, t.id == _given.c.id), 1)
 
 _given = given_rows(t.seq)
-BY_SEQ = Packed(select(tasks).join(_given, t.seq == _given.c.seq), 1)
+BY_SEQ = PackedMany(select(tasks).join(_given, t.seq == _given.c.seq), 1)
 DELETE = Many(delete(tasks).where(t.seq.in_(select(_given.c.seq))), 1)
 
 # --- pages
@@ -83,9 +83,7 @@ _wanted = (
     _asked("created_after", t.created_at > bindparam("created_after")),
     _asked("created_before", t.created_at < bindparam("created_before")),
 )
-FIND = Packed(
-    select(tasks).where(t.seq < bindparam("before_seq"), *_wanted).order_by(t.seq.desc()).limit(_limit)
-)
+FIND = Packed(select(tasks).where(t.seq < bindparam("before_seq"), *_wanted).order_by(t.seq.desc()).limit(_limit))
 FIND_RARE = Packed(
     select(tasks)
     .where(
@@ -111,6 +109,4 @@ PAST_TIME = Packed(
 
 LAST = Statement(select(func.max(t.seq)))
 READY_COUNT = Statement(select(func.count()).where(in_state(State.READY)).select_from(tasks))
-DUE_COUNTS = Statement(
-    select(t.state, func.count()).where(t.due_at.is_not(None)).group_by(t.state)
-)
+DUE_COUNTS = Statement(select(t.state, func.count()).where(t.due_at.is_not(None)).group_by(t.state))

@@ -1,0 +1,71 @@
+"""`rota worker`: runs the handlers of one or several modules.
+
+Nothing is connected before every module is imported and every handler is accepted: all that is wrong is told at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from rota.cli.command import command
+from rota.cli.handlers import FORM, load, offers
+from rota.cli.output import Output
+from rota.cli.worker_log import log_to_stderr
+from rota.config import WorkerSettings
+from rota.model.errors import Fault, InvalidInput
+
+if TYPE_CHECKING:
+    from rota.worker.runtime import Worker
+
+
+@command(WorkerSettings)
+def worker(
+    settings: WorkerSettings,
+    out: Output,
+    /,
+    *targets: Annotated[
+        str, Parameter(name="MODULE:APP", help="An App, or a Worker; the module is looked for from this folder.")
+    ],
+) -> int:
+    """Run a worker with the handlers of one or several modules.
+
+    TERM or Ctrl-C lets running handlers end within the grace and gives the rest back; a second one ends it at once.
+    """
+    if not targets:
+        raise InvalidInput.at("MODULE:APP", "bad_arguments", f"name what to run: {FORM}")
+    log_to_stderr(settings.log_level, settings.log_format)
+    return _worker_of(settings, targets).run()
+
+
+def _worker_of(settings: WorkerSettings, targets: tuple[str, ...]) -> Worker:
+    from rota.worker.runtime import Worker
+
+    things = load(targets)
+    if len(things) == 1 and isinstance(things[0], Worker):
+        return things[0]
+    built = Worker(
+        settings.url,
+        token=settings.secret(),
+        name=settings.name,
+        application=",".join(targets),
+        groups=settings.group,
+        slots=settings.slots,
+        weight=settings.weight,
+        isolation=settings.isolation,
+        shutdown_grace=settings.shutdown_grace / 1e6,
+    )
+    _add_all(built, targets, things)
+    return built
+
+
+def _add_all(built: Worker, targets: tuple[str, ...], things: list[object]) -> None:
+    faults: list[Fault] = []
+    for target, thing in zip(targets, things, strict=True):
+        try:
+            offers(target, thing).add_to(built)
+        except InvalidInput as error:
+            faults.extend(error.errors or [Fault(target, error.code, error.detail)])
+    if faults:
+        raise InvalidInput.all_of(faults)

@@ -1,0 +1,146 @@
+"""Who is let in: tokens, roles, and where a node may listen without them."""
+
+from pathlib import Path
+
+import pytest
+
+from rota.access.bind import check_bind, is_loopback
+from rota.access.policy import Policy
+from rota.access.roles import ALL_ROLES
+from rota.access.tokens import Token, Tokens, check_secret, make_secret, read_tokens
+from rota.model.errors import NotAuthenticated, RefusesToStart
+
+SECRET, OTHER = make_secret(), make_secret()
+
+
+def a_file(path: Path, text: str, mode: int = 0o600) -> Path:
+    file = path / "tokens"
+    file.write_text(text, "utf-8")
+    file.chmod(mode)
+    return file
+
+
+def test_a_file_gives_each_token_its_roles(tmp_path: Path) -> None:
+    tokens = read_tokens(a_file(tmp_path, f"# ours\n\nclient,worker {SECRET}  # the shop\n{OTHER}\n"))
+    assert tokens.roles_of(SECRET) == {"client", "worker"}
+    assert tokens.roles_of(OTHER) == {"admin"}
+    assert not tokens.roles_of(SECRET[:-1])
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o620, 0o666])
+def test_a_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    with pytest.raises(RefusesToStart, match="chmod 600") as error:
+        read_tokens(a_file(tmp_path, SECRET, mode))
+    assert error.value.code == "bad_token_file"
+
+
+def test_a_file_that_its_group_may_read_is_taken(tmp_path: Path) -> None:
+    assert len(read_tokens(a_file(tmp_path, SECRET, 0o640))) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "bad_token_file"),
+        ("# nothing\n", "bad_token_file"),
+        ("admin short", "weak_token"),
+        ("admin " + "a" * 40, "weak_token"),
+        ("admin default_token_default_token_default", "weak_token"),
+        ("admin " + "0123456789abcdef" * 2, "weak_token"),
+        (f"king {SECRET}", "unknown_role"),
+        (f"admin,, {SECRET}", "unknown_role"),
+        (f"admin {SECRET} {OTHER}", "weak_token"),
+        (f"admin {SECRET}\u00e9", "weak_token"),
+    ],
+)
+def test_a_bad_file_is_refused_without_telling_the_secret(tmp_path: Path, text: str, code: str) -> None:
+    with pytest.raises(RefusesToStart) as error:
+        read_tokens(a_file(tmp_path, text))
+    assert error.value.code == code
+    assert SECRET not in error.value.detail
+
+
+def test_what_is_not_a_readable_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RefusesToStart):
+        read_tokens(tmp_path / "nowhere")
+    with pytest.raises(RefusesToStart):
+        read_tokens(tmp_path)
+    file = tmp_path / "binary"
+    file.write_bytes(b"\xff\xfe\x00")
+    file.chmod(0o600)
+    with pytest.raises(RefusesToStart):
+        read_tokens(file)
+
+
+def test_a_wrong_line_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RefusesToStart, match="tokens:2: "):
+        read_tokens(a_file(tmp_path, f"{SECRET}\nadmin x\n"))
+
+
+def test_made_secrets_are_strong_and_differ() -> None:
+    check_secret(make_secret())
+    assert make_secret() != make_secret()
+
+
+def test_open_mode_gives_every_role() -> None:
+    assert Policy(open_mode=True).roles(None) == ALL_ROLES
+    assert Policy(open_mode=True).roles("whatever") == ALL_ROLES
+
+
+def test_a_token_ends_open_mode() -> None:
+    policy = Policy(open_mode=True, tokens=Tokens([Token.of(SECRET, ["viewer"])]))
+    assert policy.roles(SECRET) == {"viewer"}
+    with pytest.raises(NotAuthenticated):
+        policy.roles(None)
+
+
+@pytest.mark.parametrize("presented", [None, "", " ", OTHER, SECRET + "x", "\ud800"])
+def test_no_token_and_a_bad_one_are_refused_in_the_same_words(presented: str | None) -> None:
+    policy = Policy(open_mode=False, tokens=Tokens([Token.of(SECRET)]))
+    with pytest.raises(NotAuthenticated) as error:
+        policy.roles(presented)
+    with pytest.raises(NotAuthenticated) as none:
+        policy.roles(None)
+    assert error.value.detail == none.value.detail
+
+
+def test_without_tokens_and_not_open_nobody_is_let_in() -> None:
+    with pytest.raises(NotAuthenticated):
+        Policy(open_mode=False).roles("")
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.5.5.5", "::1", "[::1]", "localhost", "LOCALHOST", "::ffff:127.0.0.1"]
+)
+def test_loopback_needs_nothing(host: str) -> None:
+    assert is_loopback(host) or host.startswith("::ffff")
+    if is_loopback(host):
+        check_bind(host, has_token=False, tls=False, behind_tls_proxy=False)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.1", "my-host", "localhost.evil.com", "127.0.0.1.nip.io"])
+@pytest.mark.parametrize(
+    ("token", "tls", "proxy", "safe"),
+    [
+        (False, False, False, False),
+        (False, True, False, False),
+        (True, False, False, False),
+        (True, True, False, True),
+        (True, False, True, True),
+        (False, False, True, False),
+    ],
+)
+def test_other_addresses_need_a_token_and_tls(host: str, token: bool, tls: bool, proxy: bool, safe: bool) -> None:
+    if safe:
+        check_bind(host, token, tls, proxy)
+        return
+    with pytest.raises(RefusesToStart) as error:
+        check_bind(host, token, tls, proxy)
+    assert error.value.code == "unsafe_bind"
+    assert " or " in error.value.detail
+
+
+def test_behind_a_proxy_loopback_needs_a_token_too() -> None:
+    with pytest.raises(RefusesToStart):
+        check_bind("127.0.0.1", has_token=False, tls=False, behind_tls_proxy=True)
+    check_bind("127.0.0.1", has_token=True, tls=False, behind_tls_proxy=True)
