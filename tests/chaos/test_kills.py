@@ -66,7 +66,7 @@ def test_no_accepted_task_is_lost_or_finished_twice_when_the_node_is_killed(tmp_
         storm = Storm(where)
         try:
             for _ in range(KILLS):
-                time.sleep(chance.uniform(0.05, 0.8))
+                time.sleep(chance.uniform(0.2, 1.0))
                 where.node.kill()
                 began = time.monotonic()
                 where.start_node()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -29,7 +30,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if done.returncode:
         pytest.skip("SKIPPED LOUDLY: this machine does not let us mount a tmpfs")
     yield where
-    subprocess.run(["umount", str(where)], check=True)
+    subprocess.run(["umount", "--lazy", str(where)], check=True)
 
 
 def refused_start(*flags: str) -> subprocess.CompletedProcess[str]:
@@ -69,7 +70,7 @@ def test_a_full_disk_refuses_what_is_new_keeps_what_it_has_and_recovers(tmp_path
                 threading.Event().wait(0.1)
         assert len(client.get_many(kept)) == len(kept)
         node.stop()
-        with sqlite3.connect(small_disk / "data" / "rota.db") as db:
+        with contextlib.closing(sqlite3.connect(small_disk / "data" / "rota.db")) as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 

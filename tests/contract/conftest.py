@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from desk import Desk
 
 from rota.contract.store import Store
 from rota.life.clock import ManualClock
 from rota.storage.memory import MemoryStore
 from rota.storage.sqlite import SqliteStore
-from desk import Desk
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from desk import KEEP, RETRIED, TTL, Desk
+
 from rota.model import lifecycle
 from rota.model.change import Move
 from rota.model.retry import SECOND
 from rota.model.task import AttemptRecord, Reason, State
-from desk import KEEP, RETRIED, TTL, Desk
 
 
 async def test_a_claim_leases_a_ready_task(desk: Desk) -> None:

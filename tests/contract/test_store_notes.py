@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from desk import KEEP, Desk
+
 from rota.model import lifecycle
 from rota.model.log import LogLine, Progress
 from rota.model.method import Method, Options
 from rota.model.task import Reason
 from rota.model.worker import Facts
-from desk import KEEP, Desk
 
 FACTS = Facts("w-1", "one", host="h", pid=5, labels=(("zone", "a"),), groups=("g",), slots=3)
 ADD = Method("add", 2, ("adds", "two numbers"), b"{}", Options(retries=3, retry_on=("OSError",)))

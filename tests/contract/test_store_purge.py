@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from desk import Desk
+
 from rota.model import lifecycle
 from rota.model.log import LogLine, Progress
 from rota.model.task import State
-from desk import Desk
 
 
 async def test_ended_tasks_go_when_their_time_has_passed(desk: Desk) -> None:

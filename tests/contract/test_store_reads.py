@@ -3,11 +3,12 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from desk import KEEP, RETRIED, Desk
+
 from rota.contract.store import Query
 from rota.model import lifecycle
 from rota.model.retry import SECOND
 from rota.model.task import Lane, State
-from desk import KEEP, RETRIED, Desk
 
 ADD = Lane("add")
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 import os
 
 import pytest
+from desk import TTL, Desk
 
 from rota.contract.store import Entry, Receipt
 from rota.model import lifecycle
 from rota.model.errors import Unavailable
 from rota.model.retry import SECOND, RetryPolicy
 from rota.model.task import Lane, Reason, Spec, State
-from desk import TTL, Desk
 
 
 async def test_an_accepted_task_is_read_back_whole(desk: Desk) -> None:
@@ -223,3 +223,9 @@ async def test_a_closed_store_says_so(desk: Desk) -> None:
         with pytest.raises(Unavailable) as caught:
             await verb
         assert caught.value.code == "store_unavailable"
+
+
+async def test_an_id_counts_before_a_key(desk: Desk) -> None:
+    task = await desk.accepted()
+    fresh, repeat = desk.entry(unique_key="u"), desk.entry(task_id=task.id, unique_key="u")
+    assert await desk.submit(fresh, repeat) == [Receipt(fresh.task.id), Receipt(task.id, duplicate=True)]

@@ -108,7 +108,7 @@ class House:
 
     def start_worker(self, *flags: str, app: str = "handlers:app", env: dict[str, str] | None = None) -> Process:
         number = len(self.processes)
-        args = [ROTA, "worker", app, "--url", self.url, *flags]
+        args = [ROTA, "worker", app, *(() if "--url" in flags else ("--url", self.url)), *flags]
         return self._run(args, f"worker-{number}.log", {"ROTA_TEST_RUNS": str(self.folder / "runs.jsonl"), **(env or {})})
 
     def _run(self, args: list[str], log: str, env: dict[str, str] | None) -> Process:

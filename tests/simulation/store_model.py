@@ -57,7 +57,7 @@ class Model:
         accepted, freed = set(), set()
         for seen, change in sorted(batch, key=lambda pair: isinstance(pair[1], Move) and pair[1].revives):
             task = self.tasks.get(seen.id)
-            if task is None or not _still(seen, task, change, now):
+            if task is None or task.seq != seen.seq or not _still(seen, task, change, now):
                 continue
             if isinstance(change, Move) and change.revives and not self._can_revive(task):
                 continue

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from store_model import Model
 
 from rota.contract.store import Entry, Store
 from rota.life.clock import ManualClock
@@ -25,13 +26,12 @@ from rota.model.retry import NO_RETRY, SECOND, RetryPolicy
 from rota.model.task import Lane, Reason, Spec, State, Task
 from rota.storage.memory import MemoryStore
 from rota.storage.sqlite import SqliteStore
-from store_model import Model
 
 T = TypeVar("T")
 
 TTL = 10 * SECOND
 KEEP = lifecycle.Retention(succeeded=20 * SECOND, otherwise=40 * SECOND)
-FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
 WORKERS = st.sampled_from([1, 2])
 
 ENTRIES = st.fixed_dictionaries(
@@ -50,7 +50,21 @@ ENTRIES = st.fixed_dictionaries(
     }
 )
 ACTIONS = st.sampled_from(
-    "claim claim start renew succeed fail stop cancel release rescue promote expire again".split()
+    [
+        "claim",
+        "claim",
+        "start",
+        "renew",
+        "succeed",
+        "fail",
+        "stop",
+        "cancel",
+        "release",
+        "rescue",
+        "promote",
+        "expire",
+        "again",
+    ]
 )
 
 
@@ -64,6 +78,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(dir=FAST))
         self.seen: list[Task] = []
         self.known: list[bytes] = []
+        self.made = 0
         self.store = self.make()
         self.wait(self.store.open())
 
@@ -97,7 +112,8 @@ class StoreMachine(RuleBasedStateMachine):
         spec = Spec(Lane("m", asked["unique_key"]), retry=retry, created_at=now, **asked)
         expire_at = now + expires * SECOND if expires else None
         run_at = now + delay * SECOND if delay else None
-        task_id = self.known[again] if repeated and again is not None else os.urandom(16)
+        self.made += 1
+        task_id = self.known[again] if repeated and again is not None else self.made.to_bytes(16)
         task = lifecycle.accept(task_id, spec, now, run_at, expire_at)
         if leased and task.state is State.READY:
             lifecycle.claim(task, 1, now, TTL).onto(task)
@@ -138,6 +154,10 @@ class StoreMachine(RuleBasedStateMachine):
                     return lifecycle.stop(seen, Reason.CANCELLED_BY_HANDLER, "", None, now, KEEP)
                 case "cancel":
                     return lifecycle.cancel(seen, "", now, KEEP)
+                case "release":
+                    return lifecycle.release(seen, now, Reason.DRAINED, KEEP)
+                case "rescue":
+                    return lifecycle.rescue(seen, now, KEEP)
                 case "again":
                     return lifecycle.run_again(seen, now)
         except Conflict:
@@ -146,10 +166,6 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _caretakers(self, seen: Task, action: str, now: int) -> Change | None:
         """What the engine does only to tasks in the fitting state."""
-        if action == "release" and seen.state is State.RUNNING:
-            return lifecycle.release(seen, now, Reason.DRAINED, KEEP)
-        if action == "rescue" and seen.state is State.RUNNING:
-            return lifecycle.rescue(seen, now, KEEP)
         if action == "promote" and seen.state is State.SCHEDULED:
             return lifecycle.promote(seen, now)
         if action == "expire" and seen.state <= State.READY:

@@ -14,6 +14,9 @@ from rota.cli.values import json_value
 if TYPE_CHECKING:
     from rota.client.views import AttemptView, ErrorView, TaskView
 
+_SHORT = 80
+"""Characters of JSON that stay on one line."""
+
 
 def draw(task: TaskView, out: Output, hints: list[str]) -> None:
     """Everything, in plain lines."""
@@ -92,11 +95,11 @@ def _optional(task: TaskView) -> Iterator[tuple[str, str]]:
 
 
 def _draw_json(name: str, data: bytes, out: Output) -> None:
-    text = json_text(json_value(data), indent=2)
-    if "\n" in text:
-        out.say(f"{name}\n" + _indented(text))
+    value = json_value(data)
+    if len(short := json_text(value)) <= _SHORT:
+        out.say(f"{name:<9} {short}")
     else:
-        out.say(f"{name:<9} {text}")
+        out.say(f"{name}\n" + _indented(json_text(value, indent=2)))
 
 
 def _draw_error(error: ErrorView, out: Output) -> None:

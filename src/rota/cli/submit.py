@@ -36,7 +36,10 @@ def submit(
     /,
     *,
     flags: Flags = None,
-    many: Annotated[Path | None, Parameter(help="A file with the JSON params of one task a line; - is stdin.")] = None,
+    many: Annotated[
+        Path | None,
+        Parameter(help="A file with the JSON params of one task a line; - is stdin.", allow_leading_hyphen=True),
+    ] = None,
     wait: Annotated[bool, Parameter(negative="", help="Wait for the end.")] = False,
     wait_timeout: WaitTimeoutFlag = None,
 ) -> int:

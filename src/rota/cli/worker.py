@@ -36,7 +36,18 @@ def worker(
     if not targets:
         raise InvalidInput.at("MODULE:APP", "bad_arguments", f"name what to run: {FORM}")
     log_to_stderr(settings.log_level, settings.log_format)
-    return _worker_of(settings, targets).run()
+    built = _worker_of(settings, targets)
+    announce(built, targets, out)
+    return built.run()
+
+
+def announce(built: Worker, targets: tuple[str, ...], out: Output) -> None:
+    """What it is about to do; whether the node is there is told by the log."""
+    where, what = ", ".join(built.urls), ", ".join(targets)
+    if out.json:
+        out.value({"event": "starting", "targets": list(targets), "urls": list(built.urls), "slots": built.slots})
+    else:
+        out.say(f"rota worker: runs {what} for {where}, {built.slots} handlers at once; Ctrl-C drains and stops")
 
 
 def _worker_of(settings: WorkerSettings, targets: tuple[str, ...]) -> Worker:

@@ -14,6 +14,7 @@ def log_to_stderr(level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("picows").setLevel(logging.WARNING)  # it tells of each socket; the worker tells of its links
 
 
 class _Text(logging.Formatter):

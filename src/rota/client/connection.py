@@ -32,7 +32,7 @@ from rota.wire.v1.link_pb2 import Frame, Hello, Welcome
 Dial = Callable[[str, str | None, Receiver], Awaitable[Carrier]]
 """(url, token, receiver) → carrier. Raises OSError, CannotConnect, NotAuthenticated or Forbidden."""
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
-HURRIED_WAIT = 1.0
+HURRIED_WAIT = 0.5
 """Between tries, at most, while calls are waiting."""
 HANDSHAKE_TIMEOUT = 5.0
 STOP_TIMEOUT = 2.0
@@ -197,7 +197,7 @@ class Connection:
         rounds, place = divmod(self.attempts_failed, len(self.urls))
         if place:
             return 0.0
-        return min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(rounds - 1, 10)) * (0.5 + 0.5 * self._chance())
+        return min(LONGEST_WAIT, FIRST_WAIT * 1.5 ** min(rounds - 1, 20)) * (0.5 + 0.5 * self._chance())
 
 
 def _told(ending: Ending) -> str:

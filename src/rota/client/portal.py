@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from rota.client.client import AsyncClient
 from rota.client.slots import LoopSlot, LoopSlots
-from rota.model.errors import RotaError
+from rota.model.errors import RotaError, Unavailable
 
 T = TypeVar("T")
 CLOSE_TIMEOUT = 10.0
@@ -27,10 +27,16 @@ CLOSE_TIMEOUT = 10.0
 
 
 class Portal:
-    """`make` makes the client, in the portal's loop; `stop` is awaited there before the loop ends."""
+    """`make` makes the client, in the portal's loop. At the end `before` is called, in the thread that closes the portal,
+    and `stop` is awaited in the loop after the client was closed."""
 
-    def __init__(self, make: Callable[[], AsyncClient], stop: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
-        self._make, self._stop = make, stop
+    def __init__(
+        self,
+        make: Callable[[], AsyncClient],
+        before: Callable[[], None] | None = None,
+        stop: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        self._make, self._before, self._stop = make, before, stop
         self._forget()
         _portals.add(self)
 
@@ -47,7 +53,7 @@ class Portal:
         self._acts.append((act, argument))
         if not self._woken:
             self._woken = True
-            loop.call_soon_threadsafe(self._do_acts)
+            self._wake(loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs it in the portal's loop while this thread waits. Ctrl-C cancels it."""
@@ -84,6 +90,8 @@ class Portal:
 
     def close(self) -> None:
         """Ends the loop and its thread. May be called twice; a later call begins anew."""
+        if self._before is not None and self._loop is not None:
+            self._before()
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
@@ -109,6 +117,7 @@ class Portal:
     async def _serve(self) -> None:
         self._ending = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._do_acts()  # what came as the portal before this one ended
         self._started.set()
         await self._ending.wait()
         client, self._client = self._client, None
@@ -116,6 +125,13 @@ class Portal:
             await client.close()
         if self._stop is not None:
             await self._stop()
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            loop.call_soon_threadsafe(self._do_acts)
+        except RuntimeError:
+            self._woken = False
+            raise Unavailable("the client was closed during this call", code="closed") from None
 
     def _do_acts(self) -> None:
         self._woken = False

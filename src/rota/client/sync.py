@@ -48,10 +48,14 @@ class Client:
         *,
         dial: Dial | None = None,
         connect_timeout: float = CONNECT_TIMEOUT,
-        on_close: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        before_close: Callable[[], None] | None = None,
+        after_close: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
+        """`before_close` is called in the thread that closes the client, `after_close` awaited in the client's loop."""
         addresses(url)  # a wrong address is told here, not in the thread
-        self._portal = Portal(lambda: AsyncClient(url, token, dial=dial, connect_timeout=connect_timeout), on_close)
+        self._portal = Portal(
+            lambda: AsyncClient(url, token, dial=dial, connect_timeout=connect_timeout), before_close, after_close
+        )
 
     def close(self) -> None:
         """Ends the connection and its thread. May be called twice; a later call connects again."""

@@ -7,6 +7,7 @@ where the node refuses the token.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from http import HTTPStatus
 
@@ -140,6 +141,8 @@ def _cause(error: BaseException) -> str:
         return f"its certificate is not trusted ({error.verify_message}): set SSL_CERT_FILE to your authority's file"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or error}): is it http:// rather than https://?"
+    if isinstance(error, socket.gaierror):
+        return f"there is no such host ({error.strerror or error})"
     if isinstance(error, ConnectionRefusedError):
         return "refused: nothing listens there; is the node started?"
     if isinstance(error, TimeoutError):

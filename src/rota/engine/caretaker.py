@@ -43,6 +43,8 @@ class Caretaker:
         self.timer = Timer(store.now, self._wake.set)
         self._frozen_until = 0
         self._frozen_before = 0
+        self._sparing = False
+        """The last round met a lease that it spared."""
         self._starts: asyncio.TimerHandle | None = None
         self._writing: set[asyncio.Task[None]] = set()
         self.last_success = 0
@@ -81,6 +83,7 @@ class Caretaker:
     async def _round(self, aftermath: Aftermath) -> None:
         now = self._store.now()
         keep = self._settings.retention
+        self._sparing = False
         await self._sweep(
             aftermath,
             lambda after: self._store.due(State.SCHEDULED, now, after, PAGE),
@@ -140,7 +143,9 @@ class Caretaker:
         self._frozen_until = now + self._settings.lease_ttl
 
     def _spared(self, task: Task, now: int) -> bool:
-        return now < self._frozen_until and (task.claimed_at or 0) < self._frozen_before
+        spared = now < self._frozen_until and (task.claimed_at or 0) < self._frozen_before
+        self._sparing = self._sparing or spared
+        return spared
 
     def _informed(self, task: Task) -> Task:
         """The record, with a start that this node heard of and the store does not know yet."""
@@ -153,7 +158,7 @@ class Caretaker:
     def _thaw(self, due: int) -> int:
         """A due instant in the past may belong to a spared lease: look again in a second, or when it is spared no more."""
         now = self._store.now()
-        return min(self._frozen_until, now + SECOND) if due <= now < self._frozen_until else due
+        return min(self._frozen_until, now + SECOND) if self._sparing and due <= now else due
 
     def _write_starts(self) -> None:
         self._starts = None

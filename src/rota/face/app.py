@@ -13,9 +13,9 @@ It connects when it is first used. With `embedded:` that starts a node and a wor
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from rota.client.address import addresses, token_or_none
 from rota.client.said import Said, SaidOptions, read_options
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rota.client.handle import Handle
     from rota.client.sync import Client
     from rota.face.testing import Testing
+    from rota.worker.context import Context
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,6 +59,12 @@ class App:
 
     # --- tasks
 
+    @overload
+    def task(
+        self, fn: Callable[Concatenate[Context, P], Awaitable[R]], /
+    ) -> TaskFunction[P, R, Callable[..., Awaitable[R]]]: ...
+    @overload
+    def task(self, fn: Callable[Concatenate[Context, P], R], /) -> TaskFunction[P, R, Callable[..., R]]: ...
     @overload
     def task(self, fn: Callable[P, Awaitable[R]], /) -> TaskFunction[P, R, Callable[P, Awaitable[R]]]: ...
     @overload
@@ -236,7 +243,13 @@ class _Decorator:
     """The type of `@app.task(…)`."""
 
     @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> TaskFunction[P, R, Callable[P, Awaitable[R]]]: ...
+    def __call__(
+        self, fn: Callable[Concatenate[Context, P], Awaitable[R]], /
+    ) -> TaskFunction[P, R, Callable[..., Awaitable[R]]]: ...
+    @overload
+    def __call__(self, fn: Callable[Concatenate[Context, P], R], /) -> TaskFunction[P, R, Callable[..., R]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Awaitable[R]], /) -> TaskFunction[P, R, Callable[P, Awaitable[R]]]: ...
     @overload
     def __call__(self, fn: Callable[P, R], /) -> TaskFunction[P, R, Callable[P, R]]: ...
     def __call__(self, fn: Callable[..., Any], /) -> Any: ...

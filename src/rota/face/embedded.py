@@ -6,6 +6,12 @@ The node lives in the thread of the app's client, and begins with its first call
 from __future__ import annotations
 
 import asyncio
+import atexit
+import concurrent.futures.thread  # noqa: F401  # its end is registered before ours, and so comes after it
+import contextlib
+import os
+import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +39,11 @@ class Embedded:
         self._beginning: asyncio.Task[LocalNode] | None = None
         self._worker: Worker | None = None
         self._across: AcrossLoops | None = None
-        self.client = Client("embedded:", dial=self._dial, on_close=self._stop)
+        self._offering = threading.Lock()
+        self._offered: set[tuple[str, int]] = set()
+        self.client = Client("embedded:", dial=self._dial, before_close=self._stop_worker, after_close=self._stop_node)
         app.on_task(self._offer)
+        _embedded.add(self)
 
     @property
     def worker(self) -> Worker | None:
@@ -59,31 +68,50 @@ class Embedded:
         return node
 
     def _offer(self) -> None:
-        """The app's tasks, those that were not offered before."""
-        tasks = self._app.tasks
-        if self._across is None or not tasks:
-            return
-        if self._worker is None:
-            self._worker = Worker("embedded:", dial=self._across.dial, application=self._app.name, shutdown_grace=GRACE)
-            self._worker.add_all(tasks)
-            self._worker.start()
-        else:
-            self._worker.add_all(tasks[-1:])
+        """The app's tasks, those that were not offered before. From the client's loop and from where tasks are made."""
+        with self._offering:
+            fresh = [task for task in self._app.tasks if (task.name, task.version) not in self._offered]
+            if self._across is None or not fresh:
+                return
+            self._offered.update((task.name, task.version) for task in fresh)
+            worker = self._worker or Worker(
+                "embedded:", dial=self._across.dial, application=self._app.name, shutdown_grace=GRACE
+            )
+            worker.add_all(fresh)
+            if self._worker is None:
+                self._worker = worker
+                worker.start()
 
     async def _dial(self, url: str, token: str | None, receiver: Receiver) -> Carrier:
         return await (await self.node()).dial(url, token, receiver)
 
-    async def _stop(self) -> None:
-        beginning, worker = self._beginning, self._worker
-        self._beginning = self._worker = self._across = None
+    def _stop_worker(self) -> None:
+        with self._offering:
+            worker, self._worker = self._worker, None
+            self._across = None
+            self._offered.clear()
         if worker is not None:
-            await asyncio.to_thread(worker.stop)
-        if beginning is not None and not beginning.cancelled() and beginning.exception() is None:
+            worker.stop()
+
+    async def _stop_node(self) -> None:
+        beginning, self._beginning = self._beginning, None
+        if beginning is not None and beginning.done() and not beginning.cancelled() and beginning.exception() is None:
             await beginning.result().stop()
 
 
+def _at_exit() -> None:
+    for each in list(_embedded):
+        with contextlib.suppress(Exception):
+            each.client.close()
+
+
+_embedded: weakref.WeakSet[Embedded] = weakref.WeakSet()
+# A node that closes its store needs executors, which are gone when `atexit` comes. This is where they end themselves.
+getattr(threading, "_register_atexit", atexit.register)(_at_exit)
+
+
 def embedded_at(app: App, url: str) -> Embedded:
-    """With its data at the path of `embedded:///path`; for plain `embedded:` in the usual data folder."""
+    """With its data at the path of `embedded:///path`; for plain `embedded:` in ROTA_DATA, or the usual data folder."""
     path = unquote(urlsplit(url).path)
-    data = Path(path) if path else default_data() / "embedded"
+    data = Path(path) if path else Path(os.environ.get("ROTA_DATA") or default_data()) / "embedded"
     return Embedded(app, lambda: local_node(data=data))

@@ -92,6 +92,7 @@ def fail(
     `reason` is RAISED, TIMED_OUT, RETRY_ASKED (then `retry_after`, if given, is the wait), or one that is final whatever
     the budget says: INVALID_PARAMS, RESULT_TOO_LARGE. A task whose cancel was asked for ends as cancelled.
     """
+    _holder(task)
     failures = task.failures + 1
     packed = failure.pack()
     if task.reason is Reason.CANCEL_ASKED:
@@ -152,6 +153,7 @@ def cancel(task: Task, note: str, now: int, keep: Retention) -> Move | None:
 
 def release(task: Task, now: int, reason: Reason, keep: Retention) -> Move:
     """running → ready, given back by its holder. It spends nothing and keeps its place in the line."""
+    _holder(task)
     if task.reason is Reason.CANCEL_ASKED:
         return _end(task, State.CANCELLED, Reason.CANCELLED_BY_CALLER, now, keep, None)
     past = _past(task, task.started_at, now, reason, None) if task.started_at is not None else None
@@ -163,6 +165,7 @@ def rescue(task: Task, now: int, keep: Retention) -> Move:
 
     Only a started attempt counts: an un-started one just goes back.
     """
+    _holder(task)
     if task.reason is Reason.CANCEL_ASKED:
         return _end(task, State.CANCELLED, Reason.CANCELLED_BY_CALLER, now, keep, None, lapsed=True)
     if task.started_at is None:

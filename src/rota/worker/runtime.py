@@ -309,7 +309,11 @@ class Worker:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)}
+        before: dict[int, Any] = {
+            number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        if hasattr(signal, "SIGHUP"):  # a closed terminal is no reason to stop
+            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             yield
         finally:

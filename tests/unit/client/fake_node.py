@@ -19,7 +19,13 @@ class FakeNode:
         self.dialled: list[str] = []
         self.refuses: Exception | None = None
         self.welcome = Welcome(
-            version=1, node_id="n", heartbeat=10_000_000, window=8 << 20, max_frame=4 << 20, max_batch=1000, max_payload=1 << 20
+            version=1,
+            node_id="n",
+            heartbeat=10_000_000,
+            window=8 << 20,
+            max_frame=4 << 20,
+            max_batch=1000,
+            max_payload=1 << 20,
         )
         self.greets = True
         self.answer: Callable[[FakeLink, Frame], Frame | None] = lambda link, frame: default_answer(frame)

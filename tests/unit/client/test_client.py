@@ -71,7 +71,9 @@ async def test_submits_of_one_loop_turn_share_a_frame(node: FakeNode, client: As
     assert len({receipt.id for receipt in receipts}) == 50
 
 
-async def test_what_comes_while_submits_are_under_way_shares_the_next_frame(node: FakeNode, client: AsyncClient) -> None:
+async def test_what_comes_while_submits_are_under_way_shares_the_next_frame(
+    node: FakeNode, client: AsyncClient
+) -> None:
     held: list[tuple[FakeLink, Frame]] = []
     node.answer = lambda link, frame: held.append((link, frame))
     waiting = []
@@ -105,7 +107,9 @@ async def test_a_duplicate_names_the_task_that_was_there(node: FakeNode, client:
     assert (receipt.id, receipt.duplicate, receipt.warning) == (A_TEXT, True, "w")
 
 
-async def test_a_submit_is_sent_again_with_the_same_id_when_the_link_breaks(node: FakeNode, client: AsyncClient) -> None:
+async def test_a_submit_is_sent_again_with_the_same_id_when_the_link_breaks(
+    node: FakeNode, client: AsyncClient
+) -> None:
     def break_once(link: FakeLink, frame: Frame) -> Frame | None:
         if len(node.links) == 1:
             link.close(Close.ABNORMAL, "broke")
@@ -171,7 +175,11 @@ async def test_a_task_that_did_not_succeed_raises_what_became_of_it(
     with pytest.raises(error) as raised:
         await client.execute("add")
     if isinstance(raised.value, TaskFailed):
-        assert (raised.value.error_type, raised.value.message, raised.value.traceback) == ("m.Boom", "bang", "Traceback …")
+        assert (raised.value.error_type, raised.value.message, raised.value.traceback) == (
+            "m.Boom",
+            "bang",
+            "Traceback …",
+        )
 
 
 async def test_waiting_too_long_raises_and_tells_the_node(node: FakeNode, client: AsyncClient) -> None:
@@ -379,7 +387,13 @@ async def test_a_get_goes_on_where_the_node_stopped(node: FakeNode, client: Asyn
 
 async def test_a_task_is_shown_in_plain_values(node: FakeNode, client: AsyncClient) -> None:
     shown = Task(
-        id=A, method="add", state="succeeded", params=b'{"a":1}', result=b"2", created_at=1_767_225_600_000_000, timeout=1_500_000
+        id=A,
+        method="add",
+        state="succeeded",
+        params=b'{"a":1}',
+        result=b"2",
+        created_at=1_767_225_600_000_000,
+        timeout=1_500_000,
     )
     node.answer = lambda link, frame: Frame(tasks=Tasks(tasks=[shown]))
     task = await client.get(A_TEXT)

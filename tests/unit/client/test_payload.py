@@ -88,6 +88,6 @@ def test_bad_json_is_an_error_of_ours() -> None:
 
 def test_the_limit_is_told_with_the_way_out() -> None:
     check_size(b"x" * 10, 10)
-    with pytest.raises(InvalidInput, match="11 bytes; the limit is 10. Store") as raised:
+    with pytest.raises(InvalidInput, match=r"11 bytes; the limit is 10\. Store") as raised:
         check_size(b"x" * 11, 10)
     assert raised.value.code == "payload_too_large"

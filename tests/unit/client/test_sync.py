@@ -70,7 +70,6 @@ def test_waiting_too_long_tells_the_node(node: FakeNode, client: Client) -> None
         client.execute("echo", wait_timeout=0.05)
     with pytest.raises(WaitTimeout):
         client.wait(A, timeout=0.05)
-    client.stats  # noqa: B018
     deadline = threading.Event()
     for _ in range(100):
         if len(node.bodies("unwait")) == 2:

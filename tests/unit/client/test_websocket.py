@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeResponse, WSUpgradeResponseWithListener
+
 from picows import ws_create_server  # isort: skip
 
 from rota.client.websocket import dial_websocket

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import websockets.asyncio.client as ws
-from conftest import Node, StartNode, payload
+from doors_kit import Node, StartNode, payload
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from rota.access.policy import Policy

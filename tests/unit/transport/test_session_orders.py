@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from conftest import KEY, Node, Peer
+from doors_kit import KEY, Node, Peer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -404,16 +404,17 @@ async def test_a_cancelled_task_is_stopped_started_or_not() -> None:
 
 
 async def test_a_handler_that_ends_well_although_told_to_stop_has_succeeded() -> None:
-    node = ScriptedNode()
+    node, begun = ScriptedNode(), asyncio.Event()
 
     async def stubborn(value: Any) -> str:
+        begun.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(60)
         return "done anyway"
 
     async with at_work(node, ("stubborn", stubborn)):
         node.give(1, "stubborn")
-        await node.started(1)
+        await begun.wait()
         node.stop(1)
         result = await node.result(1)
         assert (result.verdict, result.result) == (pb.SUCCEEDED, b'"done anyway"')
@@ -426,8 +427,14 @@ async def test_a_thread_that_cannot_be_stopped_is_left_behind_and_its_slot_stays
     node, gate = ScriptedNode(), threading.Event()
     exhausted = threading.Event()
 
+    begun = asyncio.Semaphore(0)
+    loop = asyncio.get_running_loop()
+
     def deaf(value: Any) -> None:
-        gate.wait(30)  # one C call
+        loop.call_soon_threadsafe(begun.release)
+        while not gate.is_set():  # as deaf as a thread in one long C call
+            with contextlib.suppress(BaseException):
+                gate.wait(30)
 
     async with at_work(node, ("deaf", deaf), ("ok", lambda value: 1), slots=4, on_exhausted=exhausted.set):
         node.give(1, "deaf", timeout=60_000)
@@ -436,8 +443,9 @@ async def test_a_thread_that_cannot_be_stopped_is_left_behind_and_its_slot_stays
             node.give(number, "ok")
         await node.until(lambda: len(node.results()) == 5)
         assert not exhausted.is_set()
+        await begun.acquire()
         node.give(7, "deaf")
-        await node.started(7)
+        await begun.acquire()
         node.stop(7)
         assert (await node.result(7)).verdict == pb.ABANDONED_STOPPED
         assert await asyncio.to_thread(exhausted.wait, 5)
@@ -469,14 +477,16 @@ async def test_an_exception_meant_for_one_run_never_reaches_the_next_on_its_thre
 
 async def test_outcomes_made_while_the_link_is_down_are_told_afterwards() -> None:
     node, gate = ScriptedNode(), asyncio.Event()
+    begun = asyncio.Event()
 
     async def wait(value: Any) -> int:
+        begun.set()
         await gate.wait()
         return 5
 
     async with at_work(node, ("wait", wait)) as worker:
         node.give(1, "wait")
-        await node.started(1)
+        await begun.wait()
         node.down = True
         node.cut()
         while worker.connected:
@@ -509,8 +519,10 @@ async def test_an_unconfirmed_outcome_is_told_again_and_a_lost_one_is_not() -> N
 
 async def test_what_the_node_calls_lost_is_stopped_and_not_reported() -> None:
     node, ended = ScriptedNode(), asyncio.Event()
+    begun = asyncio.Event()
 
     async def slow(value: Any) -> None:
+        begun.set()
         try:
             await asyncio.sleep(60)
         finally:
@@ -518,7 +530,7 @@ async def test_what_the_node_calls_lost_is_stopped_and_not_reported() -> None:
 
     async with at_work(node, ("slow", slow), ("ok", lambda value: 1)):
         node.give(1, "slow")
-        await node.started(1)
+        await begun.wait()
         node.lost = [(task_id(1), 1)]
         node.cut()
         await asyncio.wait_for(ended.wait(), 5)
@@ -538,7 +550,8 @@ async def test_unstarted_tasks_wait_while_the_link_is_down() -> None:
     async with at_work(node, ("wait", wait), slots=1) as worker:
         node.give(1, "wait", b"1")
         node.give(2, "wait", b"2")
-        await node.started(1)
+        while not begun:
+            await asyncio.sleep(0)
         node.down = True
         node.cut()
         while worker.connected:
@@ -558,8 +571,10 @@ async def test_unstarted_tasks_wait_while_the_link_is_down() -> None:
 
 async def test_a_worker_whose_link_stays_away_stops_its_tasks_by_its_own_deadline() -> None:
     node, ended = ScriptedNode(closed_lease_ttl=0.3), asyncio.Event()
+    begun = asyncio.Event()
 
     async def slow(value: Any) -> None:
+        begun.set()
         try:
             await asyncio.sleep(60)
         finally:
@@ -567,7 +582,7 @@ async def test_a_worker_whose_link_stays_away_stops_its_tasks_by_its_own_deadlin
 
     async with at_work(node, ("slow", slow)):
         node.give(1, "slow")
-        await node.started(1)
+        await begun.wait()
         node.down = True
         cut_at = time.monotonic()
         node.cut()
@@ -599,8 +614,10 @@ async def test_heartbeats_go_on_while_a_handler_blocks() -> None:
 
 async def test_a_half_open_link_stops_tasks_when_heartbeats_are_no_longer_answered() -> None:
     node, ended = ScriptedNode(lease_ttl=0.6), asyncio.Event()
+    begun = asyncio.Event()
 
     async def slow(value: Any) -> None:
+        begun.set()
         try:
             await asyncio.sleep(60)
         finally:
@@ -608,7 +625,7 @@ async def test_a_half_open_link_stops_tasks_when_heartbeats_are_no_longer_answer
 
     async with at_work(node, ("slow", slow)):
         node.give(1, "slow")
-        await node.started(1)
+        await begun.wait()
         await node.until(lambda: len(node.seen("heartbeat")) >= 2)
         assert not ended.is_set()
         node.answers_heartbeats = False
@@ -646,7 +663,8 @@ async def test_doubled_assignments_run_once_and_a_newer_attempt_replaces_the_old
     async with at_work(node, ("wait", wait)):
         node.give(1, "wait")
         node.give(1, "wait")
-        await node.started(1)
+        while not begun:
+            await asyncio.sleep(0)
         node.give(1, "wait", attempt=2)
         assert (await node.result(1)).attempt == 2
     assert begun == [1, 2]
@@ -694,6 +712,31 @@ async def test_what_does_not_end_within_the_grace_is_stopped_and_given_back() ->
     assert node.released() == [(1, "draining")]
     assert not node.results()
     assert [kind for kind, _ in node.frames][-1] == "goodbye"
+
+
+async def test_a_drain_waits_for_the_link_to_tell_its_outcomes() -> None:
+    node, gate = ScriptedNode(), asyncio.Event()
+    begun = asyncio.Event()
+
+    async def wait(value: Any) -> int:
+        begun.set()
+        await gate.wait()
+        return 1
+
+    async with at_work(node, ("wait", wait)) as worker:
+        node.give(1, "wait")
+        await begun.wait()
+        node.down = True
+        node.cut()
+        while worker.connected:
+            await asyncio.sleep(0)
+        stopping = asyncio.create_task(worker.astop(5.0))
+        gate.set()
+        while not worker._foreman.end.unconfirmed:  # type: ignore[union-attr]
+            await asyncio.sleep(0)
+        node.down = False
+        await stopping
+    assert node.results()[1].result == b"1"
 
 
 async def test_stop_may_come_twice_or_before_the_start() -> None:

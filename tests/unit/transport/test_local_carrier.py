@@ -2,7 +2,7 @@
 
 import asyncio
 
-from conftest import Node
+from doors_kit import Node
 
 from rota.link.carrier import Carrier
 from rota.transport.local import LocalDoor

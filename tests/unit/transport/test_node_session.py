@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import KEY, Node, Peer, StartNode, new_id, payload
+from doors_kit import KEY, Node, Peer, StartNode, new_id, payload
 
 from rota.access.policy import Policy
 from rota.access.tokens import Token, Tokens, make_secret
@@ -584,3 +584,45 @@ async def test_a_silent_link_is_ended(node: Node) -> None:
     session._end._opened_at -= 10  # type: ignore[attr-defined]
     session.tick()
     assert (await peer.end())[0] == Close.SILENT
+
+
+async def test_requests_under_way_are_answered_before_the_node_leaves(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, asked = asyncio.Event(), asyncio.Event()
+
+    async def slow(_ids: Any) -> dict[bytes, Any]:
+        asked.set()
+        await gate.wait()
+        return {}
+
+    client = await node.client()
+    monkeypatch.setattr(node.engine, "get", slow)
+    client.send(1, get=pb.Get(ids=[b"x" * 16]))
+    await asked.wait()
+    leaving = asyncio.create_task(node.lobby.leave("bye", within=5.0))
+    await asyncio.sleep(0)
+    gate.set()
+    assert (await client.next_frame("tasks")).request == 1
+    assert (await client.end())[0] == Close.GOING_AWAY
+    await leaving
+
+
+async def test_a_node_does_not_wait_for_ever_for_what_is_under_way(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stuck(_ids: Any) -> dict[bytes, Any]:
+        return await asyncio.get_running_loop().create_future()
+
+    client = await node.client()
+    monkeypatch.setattr(node.engine, "get", stuck)
+    client.send(1, get=pb.Get(ids=[b"x" * 16]))
+    await node.lobby.leave("bye", within=0.05)
+    assert (await client.end())[0] == Close.GOING_AWAY
+
+
+async def test_a_flood_of_heartbeats_reaches_the_engine_now_and_then(node: Node) -> None:
+    worker = await node.worker()
+    for number in range(100):
+        worker.send(heartbeat=pb.Heartbeat(load=pb.Load(cpu=number / 100)))
+    await worker.ask("done", release=pb.Release())
+    [view] = (await worker.ask("workers", list_workers=pb.ListWorkers())).workers
+    assert view.load.cpu == 0.0
