@@ -43,6 +43,19 @@ def refused_start(*flags: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def fill(client: Client, kept: list[str]) -> None:
+    for number in range(2_000):
+        receipt = client.submit("mark", {"key": str(number), "pad": "p" * 8_000})
+        kept.append(receipt.id)  # noqa: PERF401  # what was kept counts also when a later one fails
+
+
+def submit_for_a_while(client: Client, seconds: float = 12.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        client.submit("mark", {"key": "void"})
+        threading.Event().wait(0.2)
+
+
 @pytest.mark.root
 def test_a_full_disk_refuses_what_is_new_keeps_what_it_has_and_recovers(tmp_path: Path, small_disk: Path) -> None:
     filler = small_disk / "filler"
@@ -53,8 +66,7 @@ def test_a_full_disk_refuses_what_is_new_keeps_what_it_has_and_recovers(tmp_path
         where.folder = tmp_path
         kept: list[str] = []
         with pytest.raises(Unavailable) as full:
-            for number in range(2_000):
-                kept.append(client.submit("mark", {"key": str(number), "pad": "p" * 8_000}).id)
+            fill(client, kept)
         assert full.value.code == "store_full"
         assert kept, "some fitted"
         assert client.get(kept[-1]).state == "ready", "reads go on"
@@ -122,11 +134,8 @@ def test_a_store_deleted_under_the_node_is_noticed_and_nothing_is_accepted_into_
         client.submit("mark", {"key": "before"})
         for file in (tmp_path / "data").glob("rota.db*"):
             file.unlink()
-        deadline = time.monotonic() + 12
         with pytest.raises(RotaError) as noticed:
-            while time.monotonic() < deadline:
-                client.submit("mark", {"key": "void"})
-                threading.Event().wait(0.2)
+            submit_for_a_while(client)
         assert noticed.value.code == "store_unavailable"
 
 

@@ -35,11 +35,10 @@ class Process:
         self._news = threading.Condition()
 
     def start(self) -> None:
-        log: IO[bytes] = open(self.log, "ab")
-        self.child = subprocess.Popen(
-            self.args, stdout=subprocess.PIPE, stderr=log, env=self.env, text=True, cwd=self.log.parent
-        )
-        log.close()
+        with open(self.log, "ab") as log:
+            self.child = subprocess.Popen(
+                self.args, stdout=subprocess.PIPE, stderr=log, env=self.env, text=True, cwd=self.log.parent
+            )
         self._lines = []
         threading.Thread(target=self._read, args=(self.child.stdout,), daemon=True).start()
 
@@ -109,7 +108,9 @@ class House:
     def start_worker(self, *flags: str, app: str = "handlers:app", env: dict[str, str] | None = None) -> Process:
         number = len(self.processes)
         args = [ROTA, "worker", app, *(() if "--url" in flags else ("--url", self.url)), *flags]
-        return self._run(args, f"worker-{number}.log", {"ROTA_TEST_RUNS": str(self.folder / "runs.jsonl"), **(env or {})})
+        return self._run(
+            args, f"worker-{number}.log", {"ROTA_TEST_RUNS": str(self.folder / "runs.jsonl"), **(env or {})}
+        )
 
     def _run(self, args: list[str], log: str, env: dict[str, str] | None) -> Process:
         process = Process(args, self.folder / log, env)

@@ -77,9 +77,7 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers |= {writer, up_writer}
-        await asyncio.gather(
-            self._pump(reader, up_writer, "swallow_up"), self._pump(up_reader, writer, "swallow_down")
-        )
+        await asyncio.gather(self._pump(reader, up_writer, "swallow_up"), self._pump(up_reader, writer, "swallow_down"))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flag: str) -> None:
         try:

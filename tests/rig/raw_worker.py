@@ -11,7 +11,9 @@ from rota.wire.v1 import link_pb2 as pb
 
 
 class RawWorker:
-    def __init__(self, url: str, *, worker_id: str | None = None, key: bytes = b"key of this worker", times: int = 1) -> None:
+    def __init__(
+        self, url: str, *, worker_id: str | None = None, key: bytes = b"key of this worker", times: int = 1
+    ) -> None:
         self.id = worker_id or uuid.uuid4().hex
         self.key, self.times = key.ljust(16, b"."), times
         self.frames: list[pb.Frame] = []

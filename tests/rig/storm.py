@@ -1,6 +1,6 @@
 """A process with many submitters at once. Writes what each asked and was told; ends when the stop file appears.
 
-    storm.py URL OUT STOP [SUBMITTERS] [PAUSE] [METHOD]
+storm.py URL OUT STOP [SUBMITTERS] [PAUSE] [METHOD]
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ def _write(out: object, entry: dict[str, str]) -> None:
 async def main(url: str, out: str, stop: str, submitters: int = 16, pause: float = 0.04, method: str = "mark") -> None:
     client = AsyncClient(url, connect_timeout=60)
     with open(out, "a") as file:
-        await asyncio.gather(
-            *(submitter(client, f"s{n}", file, Path(stop), pause, method) for n in range(submitters))
-        )
+        await asyncio.gather(*(submitter(client, f"s{n}", file, Path(stop), pause, method) for n in range(submitters)))
     await client.close()
 
 

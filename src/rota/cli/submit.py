@@ -15,7 +15,7 @@ from rota.cli.output import Output
 from rota.cli.params import read_params
 from rota.cli.reach import reach
 from rota.cli.safe import one_line
-from rota.cli.task_flags import NO_FLAGS, Flags, Seconds, call_extras
+from rota.cli.task_flags import NO_FLAGS, Flags, Seconds, TaskFlags, call_extras
 from rota.cli.values import value_of
 from rota.config import ClientSettings
 from rota.model.errors import InvalidInput
@@ -49,8 +49,7 @@ def submit(
     """
     extras = call_extras(flags or NO_FLAGS)
     if many is not None:
-        if params is not None:
-            raise InvalidInput.at("PARAMS", "bad_arguments", "with --many the params come from the file")
+        _check_many(params, flags or NO_FLAGS)
         return submit_file(settings, out, method, many, extras, wait=wait, wait_timeout=wait_timeout)
     from rota.client.call import call
 
@@ -90,6 +89,16 @@ def execute(
     made = call(method, read_params(params), **call_extras(flags or NO_FLAGS))
     with reach(settings) as client:
         return show_ending(client.execute_call(made, wait_timeout), out)
+
+
+def _check_many(params: str | None, flags: TaskFlags) -> None:
+    if params is not None:
+        raise InvalidInput.at("PARAMS", "bad_arguments", "with --many the params come from the file")
+    if flags.idempotency_key is not None or flags.unique_key is not None:
+        words = "one key for many tasks would make one task of them: leave it out with --many"
+        raise InvalidInput.at(
+            "--unique-key" if flags.unique_key is not None else "--idempotency-key", "bad_arguments", words
+        )
 
 
 def warning_words(code: str, method: str) -> str:

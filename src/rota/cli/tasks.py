@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,19 +62,33 @@ def list_tasks(
     method: Annotated[str | None, Parameter(help="Of this method only.")] = None,
     group: Annotated[str | None, Parameter(help="Of this group only.")] = None,
     worker: Annotated[str | None, Parameter(help="Held by this worker, by its id.")] = None,
+    created_after: Annotated[str | None, Parameter(help="Created after this instant.", metavar="INSTANT")] = None,
+    created_before: Annotated[str | None, Parameter(help="Created before this instant.", metavar="INSTANT")] = None,
     limit: Annotated[int, Parameter(help="At most so many.")] = 50,
     all_: Annotated[bool, Parameter(name="--all", negative="", help="All of them, however many.")] = False,
 ) -> int:
     """List tasks, newest first."""
     states = [word for words in state or () for word in words.replace(",", " ").split()]
     with reach(settings) as client:
-        tasks = client.list(states=states, method=method, group=group, worker=worker, limit=None if all_ else limit)
+        tasks = client.list(
+            states=states,
+            method=method,
+            group=group,
+            worker=worker,
+            created_after=_instant(created_after, "--created-after"),
+            created_before=_instant(created_before, "--created-before"),
+            limit=None if all_ else limit,
+        )
         if out.json:
             for task in tasks:
                 out.value(value_of(task))
         else:
             _list_for_people(tasks, out)
     return exits.OK
+
+
+def _instant(text: str | None, flag: str) -> datetime | None:
+    return human.read_instant(text, flag) if text is not None else None
 
 
 _HEADS = ("id", "method", "state", "created", "took", "attempt", "error")

@@ -96,7 +96,7 @@ class Calls:
                 continue
             held = self._held(task)
             if held is not None and held.reason is not Reason.CANCEL_ASKED:
-                held.reason = Reason.CANCEL_ASKED
+                held.reason, held.outcome = Reason.CANCEL_ASKED, change.outcome
                 wished.append(held)
         return wished
 
@@ -118,4 +118,4 @@ class Calls:
 
 def _unwish(tasks: Sequence[Task]) -> None:
     for task in tasks:
-        task.reason = Reason.LEASED
+        task.reason, task.outcome = Reason.LEASED, None

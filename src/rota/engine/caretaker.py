@@ -64,6 +64,10 @@ class Caretaker:
                 self._wake.set()
             await self._wake.wait()
 
+    def look(self) -> None:
+        """Goes round now."""
+        self._wake.set()
+
     def age(self, now: int) -> int:
         """Microseconds since it last went round."""
         return now - self.last_success

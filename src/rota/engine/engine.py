@@ -20,7 +20,7 @@ from rota.engine.intake import Intake
 from rota.engine.janitor import Janitor
 from rota.engine.outcome import Outcome
 from rota.engine.roster import Roster
-from rota.engine.sessions import Sessions, WorkerSession
+from rota.engine.sessions import MISSING, Sessions, WorkerSession
 from rota.engine.settings import EngineSettings
 from rota.engine.waiters import Waiters
 from rota.model.errors import NotFound
@@ -88,6 +88,7 @@ class Engine:
             loop.create_task(self._janitor.run(), name="janitor"),
         ]
         self._dispatch.kick()
+        self._sessions.watch_for_the_missing()
 
     async def stop(self) -> None:
         """Ends the duties; leases stay as they are, so that workers can come back to the next node. May be called twice."""
@@ -99,6 +100,10 @@ class Engine:
         await asyncio.gather(*self._duties, return_exceptions=True)
         self._duties.clear()
         await self._caretaker.stop()
+
+    def look_at_the_clock(self) -> None:
+        """The store's clock was moved by hand: look what is due by it."""
+        self._caretaker.look()
 
     def drain(self, reconnect_to: Sequence[str] = ()) -> None:
         """Tells every worker that this node is going."""
@@ -262,6 +267,8 @@ class Engine:
     def _describe(self, record: WorkerRecord) -> None:
         seat = self._roster.seat(record.number)
         if seat is None or seat.detached:
+            if record.gone_at is None:
+                record.gone_at, record.gone_reason = record.seen_at, MISSING
             return
         record.gone_at = None
         record.seen_at, record.load, record.draining = seat.seen_at, seat.load, seat.draining

@@ -24,6 +24,9 @@ from rota.model.task import Reason, State, Task
 from rota.model.worker import Facts, Load
 
 SUPERSEDED = 4409
+MISSING = "not heard of since the node started"
+MISSING_AFTER = 60.0
+"""Seconds that workers of an earlier start have to come back before they are noted as gone."""
 Ref = tuple[bytes, int]
 
 _RELEASES = {"recalled": Reason.RECALLED, "draining": Reason.DRAINED}
@@ -51,6 +54,7 @@ class Sessions:
         self.settings = settings
         self._entrance = asyncio.Lock()
         self._errands: set[asyncio.Task[None]] = set()
+        self._missing: asyncio.TimerHandle | None = None
         self.stopping = False
 
     async def connect(
@@ -93,7 +97,19 @@ class Sessions:
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
 
+    def watch_for_the_missing(self) -> None:
+        """Workers that the store has as present, and that do not come back after this start, are noted as gone."""
+        loop = asyncio.get_running_loop()
+        self._missing = loop.call_later(MISSING_AFTER, lambda: self.errand(self._retire_the_missing()))
+
+    async def _retire_the_missing(self) -> None:
+        for record in await self.store.workers():
+            if record.online and self.roster.seat(record.number) is None:
+                await self.store.retire(record.number, MISSING)
+
     async def stop(self) -> None:
+        if self._missing is not None:
+            self._missing.cancel()
         if self._errands:
             await asyncio.gather(*self._errands, return_exceptions=True)
 

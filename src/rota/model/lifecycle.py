@@ -124,7 +124,7 @@ def _tried_again(task: Task, failures: int, failure: Failure, reason: Reason) ->
 
 def stop(task: Task, reason: Reason, note: str, started_at: int | None, now: int, keep: Retention) -> Finish:
     """running → cancelled, as the worker reports it (by the caller's wish or the handler's own)."""
-    outcome = Failure(message=note).pack() if note else None
+    outcome = Failure(message=note).pack() if note else task.outcome
     return _finish(task, State.CANCELLED, reason, task.failures, started_at, now, keep, outcome)
 
 
@@ -135,6 +135,7 @@ def cancel(task: Task, note: str, now: int, keep: Retention) -> Move | None:
     """
     if task.state.ended:
         raise Conflict(f"the task has already {task.state.name.lower()}", code="already_finished")
+    outcome = Failure(message=note).pack() if note else None
     if task.state is State.RUNNING:
         if task.reason is Reason.CANCEL_ASKED:
             return None
@@ -146,8 +147,8 @@ def cancel(task: Task, note: str, now: int, keep: Retention) -> Move | None:
             worker=task.worker,
             claimed_at=task.claimed_at,
             started_at=task.started_at,
+            outcome=outcome,
         )
-    outcome = Failure(message=note).pack() if note else None
     return _end(task, State.CANCELLED, Reason.CANCELLED_BY_CALLER, now, keep, outcome)
 
 
@@ -155,7 +156,7 @@ def release(task: Task, now: int, reason: Reason, keep: Retention) -> Move:
     """running → ready, given back by its holder. It spends nothing and keeps its place in the line."""
     _holder(task)
     if task.reason is Reason.CANCEL_ASKED:
-        return _end(task, State.CANCELLED, Reason.CANCELLED_BY_CALLER, now, keep, None)
+        return _end(task, State.CANCELLED, Reason.CANCELLED_BY_CALLER, now, keep, task.outcome)
     past = _past(task, task.started_at, now, reason, None) if task.started_at is not None else None
     return _move(task, State.READY, reason, past=past)
 
@@ -167,7 +168,7 @@ def rescue(task: Task, now: int, keep: Retention) -> Move:
     """
     _holder(task)
     if task.reason is Reason.CANCEL_ASKED:
-        return _end(task, State.CANCELLED, Reason.CANCELLED_BY_CALLER, now, keep, None, lapsed=True)
+        return _end(task, State.CANCELLED, Reason.CANCELLED_BY_CALLER, now, keep, task.outcome, lapsed=True)
     if task.started_at is None:
         return _move(task, State.READY, Reason.GIVEN_BACK, lapsed=True)
     rescues = task.rescues + 1

@@ -33,11 +33,14 @@ class Options:
     order_key: str | None = None
 
     def over(self, declared: Options) -> Options:
-        """These options, filled up from the declared ones."""
+        """These options, filled up from the declared ones. A said `delay` or `run_at` leaves no room for a declared one."""
+        timed = self.delay is not None or self.run_at is not None
         filled = {
             name: getattr(declared, name)
             for name in _NAMES
-            if getattr(self, name) is None and getattr(declared, name) is not None
+            if getattr(self, name) is None
+            and getattr(declared, name) is not None
+            and not (timed and name in ("delay", "run_at"))
         }
         return replace(self, **filled) if filled else self
 

@@ -17,11 +17,8 @@ import contextlib
 import logging
 import os
 import secrets
-import signal
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from types import FrameType
 from typing import Any, Unpack
 
 from rota.client.address import addresses
@@ -35,6 +32,7 @@ from rota.worker.foreman import Foreman
 from rota.worker.logs import capturing
 from rota.worker.loop_thread import LoopEnded, LoopThread, new_loop, wind_up
 from rota.worker.registry import Registry, TaskFunction
+from rota.worker.signals import Signals
 
 SHUTDOWN_GRACE = 30.0
 BLOCKED_FOR = 2.0
@@ -140,12 +138,13 @@ class Worker:
         self._check_unstarted()
         loop = new_loop()
         asyncio.set_event_loop(loop)
+        signals = Signals(self._signalled)
         try:
-            with self._signals_caught():
-                self._start_link(loop)
-                loop.run_until_complete(asyncio.wrap_future(self._ended, loop=loop))
+            self._start_link(loop)
+            loop.run_until_complete(self._until_ended(signals))
             return self._ended.result()
         finally:
+            signals.end()
             self._ended.cancel()
             self._end_threads()
             wind_up(loop)
@@ -303,24 +302,14 @@ class Worker:
 
     # ---------------------------------------------------------------- signals
 
-    @contextlib.contextmanager
-    def _signals_caught(self) -> Any:
-        """Plain signal handlers, not the loop's: a handler that blocks the loop must not keep the worker from ending."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before: dict[int, Any] = {
-            number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)
-        }
-        if hasattr(signal, "SIGHUP"):  # a closed terminal is no reason to stop
-            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    async def _until_ended(self, signals: Signals) -> None:
+        signals.begin()
         try:
-            yield
+            await asyncio.wrap_future(self._ended)
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            signals.pause()
 
-    def _signalled(self, number: int, frame: FrameType | None) -> None:
+    def _signalled(self, number: int) -> None:
         self._signals += 1
         if self._signals > 1 or self._link is None:
             os._exit(128 + number)  # the node sees the link break, and its leases lapse in seconds

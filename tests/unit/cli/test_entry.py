@@ -63,6 +63,8 @@ def test_version_says_which(rota_process: Rota) -> None:
         (["submit", "add", "NaN"], "no form in JSON"),
         (["submit", "add", "--run-at", "teatime"], "no instant"),
         (["submit", "add", "--label", "x"], "KEY=VALUE"),
+        (["submit", "add", "--many", "f", "--unique-key", "k"], "leave it out with --many"),
+        (["submit", "add", "--many", "nowhere.jsonl"], "cannot be read"),
         (["show", "not-an-id"], "not a task id"),
         (["wait"], "no id"),
         (["worker"], ""),

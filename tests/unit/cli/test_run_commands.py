@@ -15,12 +15,14 @@ from scripted_client import Rota
 
 Start = Callable[..., "subprocess.Popen[str]"]
 HANDLERS = """
-class Pack:
-    def add_to(self, worker):
-        worker.register_method("greet", lambda name: WORD + name, "Greets somebody.")
+from rota import App
 
-WORD = "hello "
-app = Pack()
+app = App()
+
+@app.task
+def greet(name: str) -> str:
+    "Greets somebody."
+    return "hello " + name
 """
 
 
@@ -77,7 +79,7 @@ def test_a_node_says_where_everything_is_and_how_to_go_on(start: Start) -> None:
 def test_a_task_goes_from_submit_over_a_worker_to_its_result(start: Start, rota_process: Rota, tmp_path: Path) -> None:
     (tmp_path / "handlers.py").write_text(HANDLERS)
     url = url_of(start("node", "--json", "--http-port", "0", "--data", "d"))
-    waiting = rota_process("submit", "greet", '"you"', "--url", url)
+    waiting = rota_process("submit", "greet", '["you"]', "--url", url)
     assert "no worker" in waiting.err
     worker = start("worker", "handlers:app", "--url", url)
     done = rota_process("wait", waiting.out.strip(), "--url", url, "--timeout", "30s")
@@ -93,7 +95,7 @@ def test_a_node_runs_handlers_beside_it(start: Start, rota_process: Rota, tmp_pa
     url = url_of(
         start("node", "--json", "--http-port", "0", "--store", "memory:", "--app", "handlers:app", "--data", "d")
     )
-    assert rota_process("execute", "greet", '"x"', "--url", url).out == '"hello x"\n'
+    assert rota_process("execute", "greet", '["x"]', "--url", url).out == '"hello x"\n'
 
 
 def test_a_second_node_on_the_same_port_or_data_ends_with_1_and_says_which(start: Start, rota_process: Rota) -> None:
@@ -110,12 +112,12 @@ def test_dev_starts_the_worker_anew_when_a_file_changes(start: Start, rota_proce
     handlers.write_text(HANDLERS)
     dev = start("dev", "handlers:app", "--http-port", "0")
     url = line_with(dev, "rota dev: node").partition(" at ")[2].partition(",")[0]
-    assert rota_process("execute", "greet", '"a"', "--url", url).out == '"hello a"\n'
+    assert rota_process("execute", "greet", '["a"]', "--url", url).out == '"hello a"\n'
     handlers.write_text(HANDLERS + "(\n")
-    assert f"{handlers}:9: SyntaxError" in line_with(dev, "SyntaxError")
+    assert f"{handlers}:10: SyntaxError" in line_with(dev, "SyntaxError")
     handlers.write_text(HANDLERS.replace("hello", "good day"))
     line_with(dev, "rota worker: runs")
-    assert rota_process("execute", "greet", '"a"', "--url", url).out == '"good day a"\n'
+    assert rota_process("execute", "greet", '["a"]', "--url", url).out == '"good day a"\n'
     assert (tmp_path / ".rota" / "rota.db").exists()
     dev.send_signal(signal.SIGINT)
     assert dev.wait(30) == 0
@@ -144,8 +146,8 @@ def test_two_handlers_of_one_name_are_told_with_both_places(rota_process: Rota, 
     (tmp_path / "two.py").write_text(HANDLERS)
     done = rota_process("worker", "one:app", "two:app")
     assert done.code == 2
-    assert f"{tmp_path}/one.py:4" in done.err
-    assert f"{tmp_path}/two.py:4" in done.err
+    assert f"{tmp_path}/one.py:6" in done.err
+    assert f"{tmp_path}/two.py:6" in done.err
 
 
 def test_an_isolation_that_is_not_there_yet_is_refused(rota_process: Rota) -> None:

@@ -12,7 +12,7 @@ from rota.model.method import Options
 from rota.model.report import Held, Verdict
 from rota.model.task import Reason, State
 
-from conftest import Waiting  # isort: skip
+from engine_kit import Waiting  # isort: skip
 
 SECOND = 1_000_000
 
@@ -316,3 +316,30 @@ async def test_figures_count_what_went_through(rig) -> None:
     assert figures.tasks[State.SUCCEEDED] == 1
     (record,) = await rig.engine.workers()
     assert (record.facts.id, record.finished, record.in_hand) == (worker.facts.id, 2, 0)
+
+
+async def test_the_note_of_a_cancel_is_kept_with_a_running_task_too(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit()
+    (ref,) = await worker.gets(1)
+    await rig.engine.cancel([task_id], "customer left")
+    await worker.report(ref, Verdict.STOPPED)
+    assert Failure.unpack((await rig.task(task_id)).outcome).message == "customer left"
+
+
+async def test_a_worker_that_did_not_come_back_after_a_restart_is_not_listed_as_present(rig) -> None:
+    from rota.model.worker import Facts
+
+    await rig.store.enlist(Facts("of-an-earlier-start"), ())
+    assert await rig.engine.workers() == []
+    (record,) = await rig.engine.workers(gone=True)
+    assert record.gone_reason == "not heard of since the node started"
+
+
+async def test_a_said_time_wins_over_a_declared_delay(rig) -> None:
+    from rota.model.method import Method
+
+    await rig.worker(Method("m", defaults=Options(delay=5 * SECOND)))
+    (receipt,) = await rig.receipts(options=Options(run_at=rig.clock.now() + 9 * SECOND))
+    assert receipt.refusal is None
+    assert (await rig.task(receipt.task_id)).due_at == rig.clock.now() + 9 * SECOND

@@ -427,25 +427,24 @@ async def test_a_thread_that_cannot_be_stopped_is_left_behind_and_its_slot_stays
     node, gate = ScriptedNode(), threading.Event()
     exhausted = threading.Event()
 
-    begun = asyncio.Semaphore(0)
-    loop = asyncio.get_running_loop()
+    begun: set[int] = set()
 
-    def deaf(value: Any) -> None:
-        loop.call_soon_threadsafe(begun.release)
+    def deaf(value: int) -> None:
         while not gate.is_set():  # as deaf as a thread in one long C call
             with contextlib.suppress(BaseException):
+                begun.add(value)
                 gate.wait(30)
 
     async with at_work(node, ("deaf", deaf), ("ok", lambda value: 1), slots=4, on_exhausted=exhausted.set):
-        node.give(1, "deaf", timeout=60_000)
+        node.give(1, "deaf", b"1", timeout=60_000)
         assert (await node.result(1)).verdict == pb.ABANDONED_TIMED_OUT
         for number in range(2, 6):
             node.give(number, "ok")
         await node.until(lambda: len(node.results()) == 5)
         assert not exhausted.is_set()
-        await begun.acquire()
-        node.give(7, "deaf")
-        await begun.acquire()
+        node.give(7, "deaf", b"7")
+        while 7 not in begun:
+            await asyncio.sleep(0)
         node.stop(7)
         assert (await node.result(7)).verdict == pb.ABANDONED_STOPPED
         assert await asyncio.to_thread(exhausted.wait, 5)
