@@ -19,6 +19,7 @@ from rota.model.errors import InvalidInput, RotaError
 
 if TYPE_CHECKING:
     from rota.client.sync import Client
+    from rota.client.views import Receipt
 
 _PORTION = 10_000
 
@@ -33,7 +34,7 @@ def submit_file(
     wait: bool,
     wait_timeout: float | None,
 ) -> int:
-    """One id a line on stdout. A line that cannot be handed in is told with its number, and the others go on."""
+    """One id a line on stdout, unless that is a terminal. A line that cannot be handed in is told with its number, and the others go on."""
     batch = _Batch(out, method, str(path), extras)
     with open_lines(path) as file, reach(settings) as client:
         with steps(out, "submitted", None) as bar:
@@ -67,13 +68,21 @@ class _Batch:
                 continue
             self.ids.append(receipt.id)
             self._duplicates += receipt.duplicate
-            self._out.line(receipt.id) if not self._out.json else self._out.value({"line": number, **value_of(receipt)})
+            self._tell(number, receipt)
         bar.advance(len(portion))
+
+    def _tell(self, number: int, receipt: Receipt) -> None:
+        """A person at a terminal is shown the bar instead."""
+        if self._out.json:
+            self._out.value({"line": number, **value_of(receipt)})
+        elif not self._out.interactive:
+            self._out.line(receipt.id)
 
     def tell(self) -> None:
         words = f"{human.number(len(self.ids))} accepted"
         words += f", {human.number(self._duplicates)} of them were there before" if self._duplicates else ""
         words += f", {human.number(self._refused)} refused" if self._refused else ""
+        words += "; send stdout to a file to keep their ids" if self._out.interactive and self.ids else ""
         self._out.note(words)
 
     def _values(self, portion: list[tuple[int, bytes]]) -> Iterator[tuple[int, Any]]:

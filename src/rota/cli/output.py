@@ -68,14 +68,18 @@ class Output:
             _to_stderr(f"rota: {one_line(error.detail)}")
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-        """A table whose cells are plain, possibly hostile text; the columns in `right` hold numbers."""
+        """A table whose cells are plain, possibly hostile text; the columns in `right` hold numbers.
+
+        On a terminal that is too narrow every column but the first, which names the row, is folded.
+        """
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text
 
         table = Table(box=SIMPLE_HEAD if self.interactive else None, pad_edge=False, header_style="bold")
-        for head in heads:
-            table.add_column(head, justify="right" if head in right else "left", overflow="fold")
+        for place, head in enumerate(heads):
+            align = "right" if head in right else "left"
+            table.add_column(head, justify=align, overflow="fold", no_wrap=place == 0)
         for row in rows:
             table.add_row(*(Text(one_line(cell), style=_style(cell)) for cell in row))
         self.show(table)

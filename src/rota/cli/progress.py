@@ -25,7 +25,10 @@ class Steps(Protocol):
 
 @contextmanager
 def steps(out: Output, what: str, total: int | None) -> Iterator[Steps]:
-    """`what` is a participle: submitted, ended. `total` is None where it is not known. With --json it is silent."""
+    """`what` is a participle: submitted, ended. `total` is None where it is not known. With --json it is silent.
+
+    Nothing may be written to the same terminal meanwhile: a bar that is drawn anew around each line is very slow.
+    """
     if out.can_show_progress:
         with _bar(what, total) as bar:
             yield bar
@@ -53,7 +56,9 @@ def _bar(what: str, total: int | None) -> Iterator[Steps]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as progress:
         yield _Bar(progress.add_task(what, total=total), progress)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -19,6 +19,7 @@ from rota.config import ClientSettings
 
 if TYPE_CHECKING:
     from rota.client.sync import Client
+    from rota.client.views import Outcome
 
 
 @command(ClientSettings)
@@ -39,10 +40,19 @@ def wait(
 
 def wait_for(client: Client, ids: Sequence[str], out: Output, timeout: float | None) -> int:
     """Raises WaitTimeout."""
+    outcomes = client.wait_many(ids, timeout)
+    if not out.interactive:
+        outcomes = _counted(outcomes, out, len(ids))
     well = True
-    with steps(out, "ended", len(ids)) as bar:
-        for outcome in client.wait_many(ids, timeout):
-            show_one_of_many(outcome, out)
-            bar.advance(1)
-            well = well and outcome.ok
+    for outcome in outcomes:
+        show_one_of_many(outcome, out)
+        well = well and outcome.ok
     return exits.OK if well else exits.FAILURE
+
+
+def _counted(outcomes: Iterator[Outcome], out: Output, total: int) -> Iterator[Outcome]:
+    """For a person who does not see the outcomes themselves."""
+    with steps(out, "ended", total) as bar:
+        for outcome in outcomes:
+            yield outcome
+            bar.advance(1)

@@ -82,6 +82,7 @@ class Engine:
         """The store is open. Begins the duties and looks for what is ready."""
         self._started_at = self._store.now()
         self._roster.declare(await self._store.methods())
+        await self._sessions.learn_leases()
         loop = asyncio.get_running_loop()
         self._duties = [
             loop.create_task(self._caretaker.run(self._aftermath), name="caretaker"),

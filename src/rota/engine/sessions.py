@@ -27,6 +27,8 @@ SUPERSEDED = 4409
 MISSING = "not heard of since the node started"
 MISSING_AFTER = 60.0
 """Seconds that workers of an earlier start have to come back before they are noted as gone."""
+_FOR_EVER = 2**62
+_PAGE = 500
 Ref = tuple[bytes, int]
 
 _RELEASES = {"recalled": Reason.RECALLED, "draining": Reason.DRAINED}
@@ -55,6 +57,7 @@ class Sessions:
         self._entrance = asyncio.Lock()
         self._errands: set[asyncio.Task[None]] = set()
         self._missing: asyncio.TimerHandle | None = None
+        self._leases: dict[int, list[bytes]] = {}
         self.stopping = False
 
     async def connect(
@@ -80,6 +83,8 @@ class Sessions:
                 )
             number = await self.store.enlist(facts, methods)
             seat = known or Seat(number, facts, methods, session_key, door)
+            if known is None:
+                await self._take_up(seat, self._leases.pop(number, ()))
             if known is not None:
                 if not known.detached and known.door is not door:
                     known.door.close(SUPERSEDED, "the same worker connected again")
@@ -97,12 +102,30 @@ class Sessions:
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
 
+    async def learn_leases(self) -> None:
+        """At the start: which leases the store knows, so that a worker that comes back is asked about each of its own."""
+        after: tuple[int, int] | None = None
+        while tasks := await self.store.due(State.RUNNING, _FOR_EVER, after, _PAGE):
+            for task in tasks:
+                if task.worker is not None:
+                    self._leases.setdefault(task.worker, []).append(task.id)
+            after = (tasks[-1].due_at or 0, tasks[-1].seq)
+
+    async def _take_up(self, seat: Seat, ids: Sequence[bytes]) -> None:
+        """What an earlier start of this node leased to the worker. What the worker does not have is given to another."""
+        if not ids:
+            return
+        records = await self.store.get(ids)
+        seat.give(task for task in records.values() if task.state is State.RUNNING and task.worker == seat.number)
+        seat.started.update(task.id for task in seat.held.values() if task.started_at is not None)
+
     def watch_for_the_missing(self) -> None:
         """Workers that the store has as present, and that do not come back after this start, are noted as gone."""
         loop = asyncio.get_running_loop()
         self._missing = loop.call_later(MISSING_AFTER, lambda: self.errand(self._retire_the_missing()))
 
     async def _retire_the_missing(self) -> None:
+        self._leases.clear()
         for record in await self.store.workers():
             if record.online and self.roster.seat(record.number) is None:
                 await self.store.retire(record.number, MISSING)

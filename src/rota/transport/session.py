@@ -157,6 +157,7 @@ class NodeSession:
     def _take(self, arrival: Arrival) -> None:
         if arrival.kind == "heartbeat":
             self.worker.heartbeat(arrival.body, self._loop.time())
+            self.send(arrival.request, Frame(done={}))
             return
         if len(self._pending) >= MAX_PENDING:
             raise LinkFault(Close.FLOW, f"{MAX_PENDING} requests wait to begin; wait for answers")

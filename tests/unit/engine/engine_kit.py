@@ -114,7 +114,12 @@ class Rig:
         self.index = LocalIndex(store)
         self.journal = LogBook(store)
         self.engine = Engine(store, self.index, self.journal, settings, chance=lambda: 0.0)
+        self._settings = settings
         self._numbers = itertools.count(1)
+
+    def restarted(self) -> Rig:
+        """A second engine over the same store, as after a crash."""
+        return Rig(self.store, self.clock, self._settings)
 
     async def worker(
         self,

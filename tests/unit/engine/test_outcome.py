@@ -343,3 +343,16 @@ async def test_a_said_time_wins_over_a_declared_delay(rig) -> None:
     (receipt,) = await rig.receipts(options=Options(run_at=rig.clock.now() + 9 * SECOND))
     assert receipt.refusal is None
     assert (await rig.task(receipt.task_id)).due_at == rig.clock.now() + 9 * SECOND
+
+
+async def test_what_a_dead_node_leased_and_never_sent_is_given_anew_when_the_worker_comes_back(rig) -> None:
+    worker = await rig.worker(worker_id="w")
+    unsent, has = await rig.submit(count=2)
+    await worker.gets(2)
+    restarted = rig.restarted()
+    await restarted.engine.start()
+    again = await restarted.worker(worker_id="w", held=[Held(has, 1, 1)])
+    assert again.lost == []
+    assert await again.gets(1) == [(unsent, 2)]
+    assert await again.report((has, 1)) == []
+    await restarted.engine.stop()
