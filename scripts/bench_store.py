@@ -9,11 +9,12 @@ a system call between two, as a loop that serves connections does.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from uuid_utils import uuid7
 
 from rota.contract.store import Entry
 from rota.model import lifecycle
@@ -26,7 +27,7 @@ SPEC = Spec(Lane("add"), b"[1, 2]" + b" " * 200)
 
 
 def made(now: int) -> Entry:
-    return Entry(lifecycle.accept(os.urandom(16), SPEC, now))
+    return Entry(lifecycle.accept(uuid7().bytes, SPEC, now))
 
 
 async def insert(store: SqliteStore, entries: list[Entry]) -> list[Task]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rota.cli import exits
 from rota.cli.output import Output
 from rota.cli.portrait import summary
-from rota.cli.safe import json_text
+from rota.telemetry.safe import json_text
 from rota.cli.values import json_value, value_of
 
 if TYPE_CHECKING:

@@ -80,7 +80,6 @@ def _facts(info: NodeInfo, settings: NodeSettings) -> list[tuple[str, str]]:
         ("store", f"{info.store} (durability {info.durability})"),
         ("data", str(info.data)),
         ("status", f"{base}/  status page"),
-        ("REST", f"{base}/api/v1  described at {base}/api/v1/openapi.json"),
         ("link", f"{base}/api/v1/link  for clients and workers"),
         ("metrics", f"{base}/metrics  for Prometheus; health at /livez and /readyz"),
         ("log", f"stderr, {settings.log_level} and above, as {settings.log_format}"),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from rota.cli.safe import json_text, one_line
+from rota.telemetry.safe import json_text, one_line
 from rota.model.errors import RotaError
 
 if TYPE_CHECKING:

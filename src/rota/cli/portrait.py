@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rota.cli import human
 from rota.cli.output import Output
-from rota.cli.safe import json_text, many_lines, one_line
+from rota.telemetry.safe import json_text, many_lines, one_line
 from rota.cli.values import json_value
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from rota.cli.many import submit_file
 from rota.cli.output import Output
 from rota.cli.params import read_params
 from rota.cli.reach import reach
-from rota.cli.safe import one_line
+from rota.telemetry.safe import one_line
 from rota.cli.task_flags import NO_FLAGS, Flags, Seconds, TaskFlags, call_extras
 from rota.cli.values import value_of
 from rota.config import ClientSettings

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from rota.cli.command import command
 from rota.cli.handlers import FORM, load, offers
 from rota.cli.output import Output
-from rota.cli.worker_log import log_to_stderr
+from rota.telemetry.logs import log_to_stderr
 from rota.config import WorkerSettings
 from rota.model.errors import Fault, InvalidInput
 

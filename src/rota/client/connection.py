@@ -32,11 +32,11 @@ from rota.wire.v1.link_pb2 import Frame, Hello, Welcome
 Dial = Callable[[str, str | None, Receiver], Awaitable[Carrier]]
 """(url, token, receiver) → carrier. Raises OSError, CannotConnect, NotAuthenticated or Forbidden."""
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
-HURRIED_WAIT = 0.5
+HURRIED_WAIT = 0.25
 """Between tries, at most, while calls are waiting."""
 HANDSHAKE_TIMEOUT = 5.0
 STOP_TIMEOUT = 2.0
-STEADY_AFTER = 1.0
+STEADY_AFTER = 0.2
 """A link that lived so long was a good one: the next loss is the first."""
 VERSIONS = (1,)
 SDK = f"rota-python/{VERSION}"

@@ -32,8 +32,8 @@ class NodeSettings:
     http_port: int = setting(
         8080,
         whole(0, 65_535),
-        "Port for clients, workers, REST and the status page; 0 takes any free one.",
-        "供客户端、执行器、REST 与状态页使用的端口;0 表示任取一个空闲端口。",
+        "Port for clients, workers, metrics and the status page; 0 takes any free one.",
+        "供客户端、执行器、指标与状态页使用的端口;0 表示任取一个空闲端口。",
     )
     grpc_port: int = setting(
         50_051,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from rota.client.connection import Dial
@@ -17,7 +18,7 @@ class Offers(Protocol):
 class HandlersBeside:
     """A worker over the node's own dial."""
 
-    def __init__(self, apps: list[Offers]) -> None:
+    def __init__(self, apps: Sequence[Offers]) -> None:
         self._apps = apps
         self._worker: Worker | None = None
 

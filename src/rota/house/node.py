@@ -11,16 +11,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rota.access.bind import check_bind
 from rota.access.policy import Policy
 from rota.access.tokens import Token, Tokens, read_tokens
 from rota.config.node import NodeSettings
 from rota.engine.settings import EngineSettings
-from rota.house.handlers import HandlersBeside
 from rota.house.parts import Parts, choose_store, node_id_in
 from rota.link.channel import MAX_FRAME
 from rota.link.node_end import Terms
@@ -31,6 +31,9 @@ from rota.transport.http_app import HttpApp
 from rota.transport.http_server import HttpServer
 from rota.transport.lobby import NodeFacts
 from rota.transport.local import LocalDoor
+
+if TYPE_CHECKING:
+    from rota.house.handlers import Offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,9 @@ class NodeInfo:
 class ServedNode:
     """`open`, then `close` once or twice."""
 
-    def __init__(self, settings: NodeSettings, handlers: HandlersBeside | None = None) -> None:
+    def __init__(self, settings: NodeSettings, apps: Sequence[Offers] = ()) -> None:
         self._settings = settings
-        self._handlers = handlers
+        self._apps = apps
         self._readiness = "starting"
         self._exits = contextlib.AsyncExitStack()
 
@@ -83,9 +86,8 @@ class ServedNode:
             exits.push_async_callback(parts.lobby.leave, "the node stops", settings.shutdown_grace / 1e6 / 2)
             exits.callback(parts.engine.drain)
             exits.callback(self._drains)
-            if self._handlers is not None:
-                await self._handlers.open(LocalDoor(parts.lobby.open).dial)
-                exits.push_async_callback(self._handlers.close)
+            if self._apps:
+                exits.push_async_callback(await self._run_handlers(parts))
             self._readiness = ""
             self._exits = exits.pop_all()
         return NodeInfo(
@@ -94,12 +96,19 @@ class ServedNode:
             facts.store,
             facts.durability,
             facts.data_dir,
-            [window] if (window := parts.store.capabilities.loss_window) else [],
+            [f"what may be lost: {window}"] if (window := parts.store.capabilities.loss_window) else [],
         )
 
     async def close(self) -> None:
         """In the order that the module's text says, within the grace."""
         await self._exits.aclose()
+
+    async def _run_handlers(self, parts: Parts) -> Callable[[], Awaitable[None]]:
+        from rota.house.handlers import HandlersBeside
+
+        beside = HandlersBeside(self._apps)
+        await beside.open(LocalDoor(parts.lobby.open).dial)
+        return beside.close
 
     def _drains(self) -> None:
         self._readiness = "draining"
@@ -142,7 +151,7 @@ class ServedNode:
 async def serve_node(
     settings: NodeSettings,
     on_ready: Callable[[NodeInfo], None],
-    handlers: HandlersBeside | None = None,
+    apps: Sequence[Offers] = (),
 ) -> int:
     """Runs a node in this loop until TERM or INT; a second one ends it at once. Answers the exit code."""
     told = asyncio.Event()
@@ -155,7 +164,7 @@ async def serve_node(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, tell, number)
-    node = ServedNode(settings, handlers)
+    node = ServedNode(settings, apps)
     info = await node.open()
     try:
         on_ready(info)

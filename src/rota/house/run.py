@@ -6,20 +6,22 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rota.config.node import NodeSettings
-from rota.house.handlers import HandlersBeside, Offers
-from rota.house.logging import set_up_logging
 from rota.house.node import NodeInfo, serve_node
+from rota.model.errors import InvalidInput
+from rota.telemetry.logs import log_to_stderr
+
+if TYPE_CHECKING:
+    from rota.house.handlers import Offers
 
 
 def run_node(settings: NodeSettings, on_ready: Callable[[NodeInfo], None], apps: list[Offers] | None = None) -> int:
     """Runs a node until TERM or INT; answers the exit code. Raises RefusesToStart."""
-    set_up_logging(settings.log_level, settings.log_format)
-    handlers = HandlersBeside(apps) if apps else None
+    log_to_stderr(settings.log_level, settings.log_format)
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        return runner.run(serve_node(settings, on_ready, handlers))
+        return runner.run(serve_node(settings, on_ready, apps or []))
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -31,12 +33,17 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 class Node:
-    """A node for programs: `Node(data="…").run()`. Any setting of `rota node` can be given by its name."""
+    """A node for programs: `Node(data="…").run()`. Any setting of `rota node` can be given by its name.
+
+    Durations are whole microseconds. Raises InvalidInput for settings that do not go together.
+    """
 
     def __init__(self, *, apps: list[Offers] | None = None, **settings: Any) -> None:
         if "data" in settings:
             settings["data"] = Path(settings["data"])
         self.settings = replace(NodeSettings(), **settings)
+        if faults := self.settings.faults():
+            raise InvalidInput.all_of(faults)
         self._apps = apps
 
     def run(self, on_ready: Callable[[NodeInfo], None] | None = None) -> int:

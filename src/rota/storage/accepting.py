@@ -16,7 +16,7 @@ from rota.storage.transaction import Transaction
 
 
 def submit(tx: Transaction, entries: Sequence[Entry], atomic: bool) -> list[Receipt]:
-    """Hopeful: no id is known yet; else the insert breaks on it, and the batch is run again, carefully."""
+    """Hopeful for entries without keys: no id is known yet; else the insert breaks, and the batch is run again carefully."""
     if not tx.careful and not any(_asks_for_keys(entry) for entry in entries):
         _insert(tx, entries, frozenset())
         return [Receipt(entry.task.id) for entry in entries]
@@ -71,8 +71,7 @@ class _Shelf:
     """What the file holds of the ids and keys that these entries name."""
 
     def __init__(self, tx: Transaction, entries: Sequence[Entry]) -> None:
-        # An entry without keys whose id is known breaks the hopeful insert; with keys it might not get that far.
-        self._bodies = _bodies(tx, entries if tx.careful else [entry for entry in entries if _asks_for_keys(entry)])
+        self._bodies = _bodies(tx, entries)
         asked = {entry.idempotency_key for entry in entries}
         answers = keys.ANSWERS.rows(tx.connection, _column(asked))
         self._answers = {key: Answered(of, print_) for key, of, print_, until in answers if until > tx.now}

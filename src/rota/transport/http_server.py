@@ -124,7 +124,7 @@ def _cannot_bind(host: str, port: int, error: OSError) -> RefusesToStart:
     place = f"{host or '*'}:{port}"
     if error.errno == errno.EADDRINUSE:
         return RefusesToStart(
-            f"{place} is in use by another program; stop it, or listen elsewhere with --http HOST:PORT",
+            f"{place} is in use by another program; stop it, or listen elsewhere with --http-port PORT",
             code="port_in_use",
         )
     return RefusesToStart(f"cannot listen on {place}: {error.strerror or error}", code="cannot_bind")

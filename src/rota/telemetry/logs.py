@@ -1,4 +1,4 @@
-"""The worker's own log, and what handlers log: one line an entry on stderr, control characters escaped."""
+"""The log of a node or a worker: one line an entry on stderr, control characters escaped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from rota.cli.safe import json_text, many_lines, one_line
+from rota.telemetry.safe import json_text, many_lines, one_line
 
 
 def log_to_stderr(level: str, form: str) -> None:
