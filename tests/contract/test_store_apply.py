@@ -367,8 +367,18 @@ async def test_a_move_sets_every_column_it_names(desk: Desk) -> None:
         18,
         b"out",
         past,
+        expire_at=19,
     )
     assert await desk.change(move)
     move.onto(task)
     assert await desk.read(task) == task
     assert await desk.store.attempts(task.seq) == [past]
+
+
+async def test_a_revived_task_has_no_expiry_any_more(desk: Desk) -> None:
+    task = await desk.accepted(expires=1)
+    desk.clock.advance(2)
+    assert await desk.change(lifecycle.expire(task, desk.now, KEEP))
+    assert await desk.change(lifecycle.run_again(await desk.read(task), desk.now))
+    assert (await desk.read(task)).expire_at is None
+    assert await desk.store.expiring(desk.now + SECOND, None, 10) == []

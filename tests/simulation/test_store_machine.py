@@ -11,6 +11,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -237,12 +238,14 @@ class SqliteMachine(StoreMachine):
         self.wait(self.store.open())
 
 
+NUMBER = int(os.environ.get("ROTA_EXAMPLES", "300"))
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("ROTA_EXAMPLES", "300")),
+    max_examples=NUMBER,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+pytestmark = pytest.mark.timeout(120 + NUMBER / 3)
 TestMemoryStore = MemoryMachine.TestCase
 TestMemoryStore.settings = EXAMPLES
 TestSqliteStore = SqliteMachine.TestCase

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rota.cli import exits
 from rota.cli.output import Output
 from rota.cli.portrait import summary
-from rota.telemetry.safe import json_text
 from rota.cli.values import json_value, value_of
+from rota.telemetry.safe import json_text
 
 if TYPE_CHECKING:
     from rota.client.views import Outcome

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
+from rota.life.clock import SystemClock
 from rota.model.errors import InvalidInput
 
 _NONE = "–"
+
+
+def now() -> datetime:
+    """This machine's clock."""
+    return datetime.fromtimestamp(SystemClock().now() / 1e6, UTC)
 
 
 def instant(moment: datetime | None) -> str:

@@ -12,9 +12,9 @@ from rota.cli.command import command
 from rota.cli.ids import Id, read_ids
 from rota.cli.output import Output
 from rota.cli.reach import reach
-from rota.telemetry.safe import many_lines
 from rota.cli.values import value_of
 from rota.config import ClientSettings
+from rota.telemetry.safe import many_lines
 
 if TYPE_CHECKING:
     from rota.client.views import LogView

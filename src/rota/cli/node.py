@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rota import __version__
+from rota.cli import human
 from rota.cli.command import command
 from rota.cli.handlers import load_apps
 from rota.cli.output import Output
@@ -66,7 +66,7 @@ def _warnings(info: NodeInfo, settings: NodeSettings) -> list[str]:
         return info.warnings
     from rota.cli.certificate import expiry_warning
 
-    return [*info.warnings, *filter(None, [expiry_warning(settings.tls_cert, datetime.now(UTC))])]
+    return [*info.warnings, *filter(None, [expiry_warning(settings.tls_cert, human.now())])]
 
 
 def worker_line(url: str) -> str:

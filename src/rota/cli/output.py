@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from rota.telemetry.safe import json_text, one_line
 from rota.model.errors import RotaError
+from rota.telemetry.safe import json_text, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

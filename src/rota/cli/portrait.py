@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rota.cli import human
 from rota.cli.output import Output
-from rota.telemetry.safe import json_text, many_lines, one_line
 from rota.cli.values import json_value
+from rota.telemetry.safe import json_text, many_lines, one_line
 
 if TYPE_CHECKING:
     from rota.client.views import AttemptView, ErrorView, TaskView
@@ -20,7 +20,7 @@ _SHORT = 80
 
 def draw(task: TaskView, out: Output, hints: list[str]) -> None:
     """Everything, in plain lines."""
-    for name, words in _facts(task, datetime.now(UTC)):
+    for name, words in _facts(task, human.now()):
         out.say(f"{name:<9} {one_line(words)}")
     _draw_json("params", task.raw_params, out)
     if task.state == "succeeded":

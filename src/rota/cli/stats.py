@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -104,7 +103,7 @@ def _worker(worker: WorkerView) -> tuple[str, ...]:
         human.number(worker.finished),
         f"{worker.load.cpu:.0%}",
         human.size(worker.load.memory_bytes),
-        f"{human.between(worker.seen_at, datetime.now(UTC))} ago",
+        f"{human.between(worker.seen_at, human.now())} ago",
     )
 
 

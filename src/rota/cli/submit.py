@@ -14,11 +14,11 @@ from rota.cli.many import submit_file
 from rota.cli.output import Output
 from rota.cli.params import read_params
 from rota.cli.reach import reach
-from rota.telemetry.safe import one_line
 from rota.cli.task_flags import NO_FLAGS, Flags, Seconds, TaskFlags, call_extras
 from rota.cli.values import value_of
 from rota.config import ClientSettings
 from rota.model.errors import InvalidInput
+from rota.telemetry.safe import one_line
 
 Method = Annotated[str, Parameter(name="METHOD", help="Its name; add@2 pins a version.")]
 Params = Annotated[str | None, Parameter(name="PARAMS", help="JSON; - reads it from stdin.", allow_leading_hyphen=True)]

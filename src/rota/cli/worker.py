@@ -12,9 +12,9 @@ from cyclopts import Parameter
 from rota.cli.command import command
 from rota.cli.handlers import FORM, load, offers
 from rota.cli.output import Output
-from rota.telemetry.logs import log_to_stderr
 from rota.config import WorkerSettings
 from rota.model.errors import Fault, InvalidInput
+from rota.telemetry.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from rota.worker.runtime import Worker

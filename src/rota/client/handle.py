@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from rota.client.views import CallView, LogView, Outcome, Receipt, TaskView
 
-if TYPE_CHECKING:
-    from rota.client.sync import Client
-
 R = TypeVar("R", covariant=True)
+
+
+class Asks(Protocol):
+    """The verbs of a client that a handle needs, each with its async twin."""
+
+    def wait(self, task_id: str, timeout: float | None = None) -> Outcome: ...
+    async def await_(self, task_id: str, timeout: float | None = None) -> Outcome: ...
+    def get(self, task_id: str) -> TaskView: ...
+    async def aget(self, task_id: str) -> TaskView: ...
+    def logs(self, task_id: str, *, follow: bool = False) -> Iterator[LogView]: ...
+    def alogs(self, task_id: str, *, follow: bool = False) -> AsyncIterator[LogView]: ...
+    def cancel(self, task_id: str, reason: str = "") -> CallView: ...
+    async def acancel(self, task_id: str, reason: str = "") -> CallView: ...
+    def retry(self, task_id: str) -> CallView: ...
+    async def aretry(self, task_id: str) -> CallView: ...
 
 
 class Handle(Generic[R]):
@@ -18,7 +30,7 @@ class Handle(Generic[R]):
 
     __slots__ = ("_client", "_outcome", "_read", "_receipt")
 
-    def __init__(self, client: Client, receipt: Receipt, read: Callable[[Outcome], R] = Outcome.value) -> None:
+    def __init__(self, client: Asks, receipt: Receipt, read: Callable[[Outcome], R] = Outcome.value) -> None:
         self._client, self._receipt, self._read = client, receipt, read
         self._outcome: Outcome | None = None
 

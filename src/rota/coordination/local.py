@@ -19,6 +19,7 @@ WINDOW_BYTES = 16 * 1024 * 1024
 REFILL_TASKS = 2_000
 
 Place = tuple[int, int]
+_NOTHING_KNOWN: Place = (-(2**63), 0)
 _tie = itertools.count()
 
 
@@ -45,12 +46,17 @@ class LocalBell:
 
 
 class _Window:
-    """The known part of one lane. `bound` None: all of it is known."""
+    """The known part of one lane. `bound` None: all of it is known.
 
-    __slots__ = ("bound", "bytes", "heap", "missed", "reading")
+    A task is in it once: pushed again (it was given back, say) it replaces what was known of it, and the older entry of
+    the heap is passed over when it comes up.
+    """
+
+    __slots__ = ("bound", "bytes", "heap", "missed", "reading", "tasks")
 
     def __init__(self, bound: Place | None) -> None:
         self.heap: list[tuple[int, int, int, Task]] = []
+        self.tasks: dict[int, Task] = {}
         self.bytes = 0
         self.bound = bound
         self.reading = False
@@ -58,21 +64,41 @@ class _Window:
         """Pushed beyond the bound while a read was under way: the read may have been too early for them."""
 
     def add(self, task: Task) -> None:
+        if (known := self.tasks.get(task.seq)) is not None:
+            self.bytes -= len(known.spec.params)
+        self.tasks[task.seq] = task
         heapq.heappush(self.heap, (task.line, task.seq, next(_tie), task))
         self.bytes += len(task.spec.params)
 
+    def head(self) -> Place | None:
+        heap = self.heap
+        while heap:
+            line, seq, _, task = heap[0]
+            if self.tasks.get(seq) is task:
+                return line, seq
+            heapq.heappop(heap)
+        return None
+
+    def pop(self) -> Task:
+        """The head, which there is."""
+        task = heapq.heappop(self.heap)[3]
+        del self.tasks[task.seq]
+        self.bytes -= len(task.spec.params)
+        return task
+
     def full(self) -> bool:
-        return len(self.heap) >= WINDOW_TASKS or self.bytes >= WINDOW_BYTES
+        return len(self.tasks) >= WINDOW_TASKS or self.bytes >= WINDOW_BYTES
 
     def low(self) -> bool:
-        return self.bound is not None and len(self.heap) < REFILL_TASKS // 2 and self.bytes < WINDOW_BYTES // 2
+        return self.bound is not None and len(self.tasks) < REFILL_TASKS // 2 and self.bytes < WINDOW_BYTES // 2
 
     def shrink(self) -> None:
         """Forgets the far half; the store still has it."""
-        kept = heapq.nsmallest(max(1, len(self.heap) // 2), self.heap)
-        self.heap = kept
-        self.bytes = sum(len(task.spec.params) for *_, task in kept)
-        line, seq, *_ = kept[-1]
+        live = [entry for entry in self.heap if self.tasks.get(entry[1]) is entry[3]]
+        self.heap = heapq.nsmallest(max(1, len(live) // 2), live)
+        self.tasks = {seq: task for _, seq, _, task in self.heap}
+        self.bytes = sum(len(task.spec.params) for task in self.tasks.values())
+        line, seq, *_ = self.heap[-1]
         self.bound = (line, seq)
 
 
@@ -86,7 +112,7 @@ class LocalIndex:
     async def open(self) -> None:
         """Learns which lanes have ready tasks; their windows fill at the first refill."""
         for lane in await self._store.ready_lanes():
-            self._windows[lane] = _Window((-(2**63), 0))
+            self._windows[lane] = _Window(_NOTHING_KNOWN)
 
     def push(self, tasks: Iterable[Task]) -> None:
         for task in tasks:
@@ -101,18 +127,9 @@ class LocalIndex:
             elif window.reading:
                 window.missed.append(task)
 
-    def forget(self, lane: Lane) -> None:
-        """Drops what is known of a lane; the store is asked anew."""
-        if (window := self._windows.get(lane)) is not None:
-            window.heap.clear()
-            window.bytes = 0
-            window.bound = (-(2**63), 0)
-
     def head(self, lane: Lane) -> Place | None:
         window = self._windows.get(lane)
-        if window is None or not window.heap:
-            return None
-        return window.heap[0][:2]
+        return window.head() if window is not None else None
 
     def lanes(self) -> KeysView[Lane]:
         return self._windows.keys()
@@ -120,18 +137,16 @@ class LocalIndex:
     def empty(self, lane: Lane) -> bool:
         """Nothing of the lane is ready, here or in the store."""
         window = self._windows.get(lane)
-        return window is None or (not window.heap and window.bound is None)
+        return window is None or (not window.tasks and window.bound is None)
 
     def take(self, lane: Lane, limit: int, until: Place | None = None) -> list[Task]:
         window = self._windows.get(lane)
         if window is None:
             return []
-        heap = window.heap
         taken: list[Task] = []
-        while heap and len(taken) < limit and (until is None or heap[0][:2] <= until):
-            taken.append(heapq.heappop(heap)[3])
-        window.bytes = max(0, window.bytes - sum(len(task.spec.params) for task in taken))
-        if not heap and window.bound is None and not window.reading:
+        while len(taken) < limit and (head := window.head()) is not None and (until is None or head <= until):
+            taken.append(window.pop())
+        if not window.tasks and window.bound is None and not window.reading:
             del self._windows[lane]
         return taken
 
@@ -169,5 +184,5 @@ class LocalIndex:
         for task in missed:
             if (task.seq, task.attempt) not in known:
                 window.add(task)
-        if not window.heap and window.bound is None:
+        if not window.tasks and window.bound is None:
             del self._windows[lane]

@@ -139,7 +139,7 @@ class Dispatch:
         seats = [seat for seat in eligible if seat.room > 0]
         if len(seats) == 1:
             seat = seats[0]
-            given = tasks[: seat.room]
+            given = [task for task in tasks[: seat.room] if task.id not in seat.held]
             seat.give(given)
             return [(seat, task) for task in given]
         picks: list[Pick] = []
@@ -149,6 +149,8 @@ class Dispatch:
             if not loads:
                 break
             _, order, seat = loads[0]
+            if task.id in seat.held:
+                continue  # an older look at a task that the seat has by now
             seat.give((task,))
             picks.append((seat, task))
             if seat.room > 0:

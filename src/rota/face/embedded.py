@@ -14,18 +14,28 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from rota.client.across import AcrossLoops
 from rota.client.sync import Client
 from rota.config.folder import default_data
+from rota.face.function import TaskFunction
 from rota.house.local import LocalNode, local_node
 from rota.link.carrier import Carrier, Receiver
 from rota.worker.runtime import Worker
 
-if TYPE_CHECKING:
-    from rota.face.app import App
+
+class Tasks(Protocol):
+    """An app, as far as the node inside its process needs it."""
+
+    name: str
+
+    @property
+    def tasks(self) -> tuple[TaskFunction[..., Any, Any], ...]: ...
+    def on_task(self, tell: Callable[[], None]) -> None: ...
+    def use(self, client: Client | None) -> Client | None: ...
+
 
 GRACE = 2.0
 """Seconds that handlers have to end when the app is closed."""
@@ -34,7 +44,7 @@ GRACE = 2.0
 class Embedded:
     """`make` makes the node, in the loop it lives in."""
 
-    def __init__(self, app: App, make: Callable[[], LocalNode]) -> None:
+    def __init__(self, app: Tasks, make: Callable[[], LocalNode]) -> None:
         self._app, self._make = app, make
         self._beginning: asyncio.Task[LocalNode] | None = None
         self._worker: Worker | None = None
@@ -110,7 +120,7 @@ _embedded: weakref.WeakSet[Embedded] = weakref.WeakSet()
 getattr(threading, "_register_atexit", atexit.register)(_at_exit)
 
 
-def embedded_at(app: App, url: str) -> Embedded:
+def embedded_at(app: Tasks, url: str) -> Embedded:
     """With its data at the path of `embedded:///path`; for plain `embedded:` in ROTA_DATA, or the usual data folder."""
     path = unquote(urlsplit(url).path)
     data = Path(path) if path else Path(os.environ.get("ROTA_DATA") or default_data()) / "embedded"

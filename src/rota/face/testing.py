@@ -13,17 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from rota.client.sync import Client
-from rota.face.embedded import Embedded
+from rota.face.embedded import Embedded, Tasks
 from rota.house.local import LocalNode, local_node
 from rota.life.clock import ManualClock, SystemClock
 from rota.model.errors import WaitTimeout
 from rota.model.task import State
-
-if TYPE_CHECKING:
-    from rota.face.app import App
 
 LOOK_EVERY = 0.001
 PATIENCE = 10.0
@@ -35,7 +31,7 @@ class Testing:
 
     __test__ = False
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: Tasks) -> None:
         self._app = app
         self.clock = ManualClock(SystemClock().now())
         self._embedded = Embedded(app, lambda: local_node(clock=self.clock))

@@ -123,6 +123,8 @@ class Move:
     unique_key: str | None = None
     """The keys of a task that this change ends (to be freed) or revives (to be taken again); else none."""
     order_key: str | None = None
+    expire_at: int | None = None
+    """As it was, but for a revived task: its time to start has been."""
 
     def guard(self, task: Task, now: int) -> bool:
         return (
@@ -137,7 +139,7 @@ class Move:
         task.state, task.reason, task.line = self.state, self.reason, self.line
         task.failures, task.rescues, task.due_at = self.failures, self.rescues, self.due_at
         task.worker, task.claimed_at, task.started_at = self.worker, self.claimed_at, self.started_at
-        task.ended_at, task.outcome = self.ended_at, self.outcome
+        task.ended_at, task.outcome, task.expire_at = self.ended_at, self.outcome, self.expire_at
 
     @property
     def ends(self) -> bool:

@@ -198,7 +198,7 @@ def expire(task: Task, now: int, keep: Retention) -> Move:
 
 
 def run_again(task: Task, now: int) -> Move:
-    """ended → ready, with fresh budgets. The attempt goes on counting. Raises Conflict (`not_finished`)."""
+    """ended → ready, with fresh budgets and no expiry. The attempt goes on counting. Raises Conflict (`not_finished`)."""
     if not task.state.ended:
         raise Conflict(
             f"the task is {task.state.name.lower()}: only an ended task can be run again", code="not_finished"
@@ -298,6 +298,7 @@ def _move(
         expired,
         task.spec.unique_key if ends else None,
         task.spec.order_key if ends else None,
+        task.expire_at,
     )
 
 

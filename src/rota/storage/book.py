@@ -11,7 +11,6 @@ from sqlite3 import Connection
 from rota.model.task import Lane, State
 from rota.storage.statements import history, keys, places, tasks
 
-
 _UNENDED = tuple(state for state in State if not state.ended)
 
 
@@ -30,8 +29,8 @@ class Lanes:
     def number(self, lane: Lane) -> int | None:
         return self._numbers.get(lane)
 
-    def lane(self, number: int) -> Lane:
-        return self._lanes[number]
+    def lane(self, number: int) -> Lane | None:
+        return self._lanes.get(number)
 
     def __len__(self) -> int:
         return len(self._lanes)

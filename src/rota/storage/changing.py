@@ -122,6 +122,7 @@ def _move_row(move: Move, now: int) -> tuple[object, ...]:
         move.started_at,
         move.ended_at,
         move.outcome,
+        move.expire_at,
     )
 
 

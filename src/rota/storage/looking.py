@@ -1,4 +1,4 @@
-"""The reading verbs, on a reader's connection: each is one statement, so each sees one snapshot."""
+"""The reading verbs, on a reader's connection. Each is a statement or a few, and holds no snapshot between them."""
 
 from __future__ import annotations
 
@@ -88,14 +88,23 @@ class Look:
         return dict(rows.progress_of(row) for row in found)
 
     def workers(self, numbers: Sequence[int] | None) -> list[WorkerRecord]:
-        found = (rows.worker_of(row) for row in places.WORKERS.rows(self._connection))
-        return [worker for worker in found if numbers is None or worker.number in numbers]
+        if numbers is None:
+            return [rows.worker_of(row) for row in places.WORKERS.rows(self._connection)]
+        found = places.WORKERS_BY_NUMBER.rows(self._connection, [(number,) for number in set(numbers)])
+        return sorted(map(rows.worker_of, found), key=lambda worker: worker.number)
 
     def methods(self) -> list[Method]:
         return [rows.method_of(row) for row in places.METHODS.rows(self._connection)]
 
     def _tasks(self, found: Sequence[rows.Row]) -> list[Task]:
-        return [rows.task_of(row, self._lanes.lane) for row in found]
+        return [rows.task_of(row, self._lane) for row in found]
+
+    def _lane(self, number: int) -> Lane:
+        return self._lanes.lane(number) or self._read_lanes()[number]
+
+    def _read_lanes(self) -> dict[int, Lane]:
+        """A row may be seen in the moment between the commit and the driver's taking note of its lane."""
+        return {row[0]: Lane(*row[1:]) for row in places.LANES.rows(self._connection)}
 
 
 FIRST_AFTER_ALL = 2**63 - 1

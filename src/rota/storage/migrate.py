@@ -53,9 +53,9 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: str) -> None:
             code="schema_newer",
         )
     kept = path.with_name(f"{path.name}.before-{schema.VERSION}")
-    copy_to(path, kept)
     log.warning("migrating %s from schema %s to %s; the file as it was is %s", path, version, schema.VERSION, kept)
     try:
+        copy_to(path, kept)
         _upgrade(connection)
     except Exception as error:
         raise RefusesToStart(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -54,11 +55,11 @@ class SqliteStore:
 
     @property
     def unended(self) -> int:
-        return self._open_writer().book.unended
+        return self._writer.book.unended if self._writer is not None else 0
 
     @property
     def trouble(self) -> str:
-        return self._open_writer().trouble
+        return self._writer.trouble if self._writer is not None else "store_unavailable"
 
     def now(self) -> int:
         return self._clock.now()
@@ -93,10 +94,12 @@ class SqliteStore:
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         bring_up_to_date(self._path)
-        connection = connect_writer(self._path, self._durability)
-        readers = [connect_reader(self._path) for _ in range(READERS)]
-        self._writer = Writer(connection, self._path, self._clock, loop)
-        self._readers = Readers(readers, loop, partial(translated, path=self._path))
+        with ExitStack() as opened:
+            connection = opened.enter_context(closing(connect_writer(self._path, self._durability)))
+            readers = [opened.enter_context(closing(connect_reader(self._path))) for _ in range(READERS)]
+            self._writer = Writer(connection, self._path, self._clock, loop)
+            self._readers = Readers(readers, loop, partial(translated, path=self._path))
+            opened.pop_all()
 
     async def close(self) -> None:
         writer, readers = self._writer, self._readers

@@ -18,7 +18,10 @@ from rota.storage.statements import places, tasks
 
 
 class Surprised(Exception):
-    """A hopeful verb found something else than it had hoped for: run the batch again, carefully."""
+    """A hopeful verb found something else than it had hoped for: run the batch again, carefully.
+
+    From a careful verb it says that the batch broke the contract, as by two changes of one row.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,8 @@ class Transaction:
         return number
 
     def lane(self, number: int) -> Lane:
-        return next((lane for lane, known in self._lanes.items() if known == number), None) or self._book.lanes.lane(
-            number
-        )
+        known = self._book.lanes.lane(number)
+        return known or next(lane for lane, mine in self._lanes.items() if mine == number)
 
     def task_of(self, row: Row) -> Task:
         return task_of(row, self.lane)

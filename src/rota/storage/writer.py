@@ -121,8 +121,10 @@ class Writer:
             self._wal.when_idle()
         if self.trouble:
             self._results([Operation(Transaction.remember_ordinals, 2, self._stopped)])
-        with suppress(Unavailable):
+        try:
             self.watch.look()
+        except Unavailable as error:
+            self.trouble = error.code
 
     def _flush(self, group: list[Operation]) -> None:
         results = self._results(group)

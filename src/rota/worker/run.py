@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rota.link.worker_end import Attempt
 from rota.model.failure import Failure
@@ -21,8 +21,13 @@ from rota.worker.handler import BadParams, Handler
 
 if TYPE_CHECKING:
     from rota.wire.v1.link_pb2 import Assignment
-    from rota.worker.handler_thread import HandlerThread
     from rota.worker.logs import LogBook
+
+
+class Interruptible(Protocol):
+    """The thread that runs a handler, as far as a run needs it."""
+
+    def interrupt(self, run: Run) -> None: ...
 
 
 class Stopping(Enum):
@@ -49,7 +54,7 @@ class Run(Attempt):
     watched: bool = False
     task: asyncio.Task[None] | None = None
     """Drives the coroutine, once that has suspended."""
-    thread: HandlerThread | None = None
+    thread: Interruptible | None = None
     injected: bool = False
     timer: asyncio.TimerHandle | None = None
     told_since: float = 0.0

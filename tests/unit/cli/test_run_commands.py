@@ -70,7 +70,7 @@ def test_a_node_says_where_everything_is_and_how_to_go_on(start: Start) -> None:
     node = start("node", "--http-port", "0", "--data", "d")
     assert node.stdout is not None
     said = "".join(iter(node.stdout.readline, "Ctrl-C stops the node.\n"))
-    for words in ("durability full", "/api/v1/openapi.json", "/metrics", "stderr", "rota worker module:app --url http"):
+    for words in ("durability full", "/api/v1/link", "/metrics", "stderr", "rota worker module:app --url http"):
         assert words in said
     node.send_signal(signal.SIGTERM)
     assert node.wait(30) == 0

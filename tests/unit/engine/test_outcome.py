@@ -356,3 +356,13 @@ async def test_what_a_dead_node_leased_and_never_sent_is_given_anew_when_the_wor
     assert await again.gets(1) == [(unsent, 2)]
     assert await again.report((has, 1)) == []
     await restarted.engine.stop()
+
+
+async def test_an_expired_task_can_be_run_again(rig) -> None:
+    (task_id,) = await rig.submit(options=Options(expires=10 * SECOND))
+    await rig.advance(11)
+    (outcome,) = await rig.engine.retry([task_id])
+    assert outcome.state == "ready"
+    await rig.advance(60)
+    worker = await rig.worker()
+    assert await worker.gets(1) == [(task_id, 1)]

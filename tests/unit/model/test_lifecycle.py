@@ -156,6 +156,13 @@ def test_an_ended_task_can_be_run_again_with_fresh_budgets() -> None:
     assert (task.state, task.failures, task.rescues, task.attempt, task.outcome) == (State.READY, 0, 0, 1, None)
 
 
+def test_an_expired_task_that_is_run_again_does_not_expire_again() -> None:
+    task = lifecycle.accept(b"t" * 16, Spec(Lane("m")), NOW, expire_at=NOW + 5)
+    lifecycle.expire(task, NOW + 5, KEEP).onto(task)
+    lifecycle.run_again(task, NOW + 9).onto(task)
+    assert (task.state, task.expire_at) == (State.READY, None)
+
+
 def test_the_task_says_how_long_it_is_kept_else_the_node_does() -> None:
     kept = running()
     assert lifecycle.succeed(kept, b"1", None, NOW, KEEP).due_at == NOW + KEEP.succeeded

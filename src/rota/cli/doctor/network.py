@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from datetime import UTC, datetime
 
 from rota.cli import human
 from rota.cli.certificate import expiry_warning
@@ -28,7 +27,7 @@ def _node(client: ClientSettings) -> tuple[list[Finding], bool]:
     try:
         with reach(client) as node:
             node.stats()
-            before, start = datetime.now(UTC), time.perf_counter()
+            before, start = human.now(), time.perf_counter()
             stats = node.stats()
             trip = time.perf_counter() - start
     except CannotConnect:
@@ -98,6 +97,6 @@ def _certificate(node: NodeSettings) -> list[Finding]:
         check_tls(node.tls_cert, node.tls_key)
     except RefusesToStart as error:
         return [Finding("certificate", "bad", error.detail, "a node refuses to start like this")]
-    if warning := expiry_warning(node.tls_cert, datetime.now(UTC)):
+    if warning := expiry_warning(node.tls_cert, human.now()):
         return [Finding("certificate", "warn", warning, "renew it, and start the node again")]
     return [Finding("certificate", "ok", f"{node.tls_cert} fits its key")]

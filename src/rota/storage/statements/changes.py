@@ -63,6 +63,7 @@ _moved = (
     "started_at",
     "ended_at",
     "outcome",
+    "expire_at",
 )
 _guards = (column("from_state", SmallInteger), column("worker_was"), column("lapsed_by"), column("expired_by"))
 _given = given_rows(t.seq, *_guards, t.attempt, *(t[name] for name in _moved))

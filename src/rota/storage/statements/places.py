@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, exists, insert, null, select, update
 
 from rota.model.task import State
 from rota.storage.schema import lanes, marks, methods, tasks, workers
-from rota.storage.statements.sql import Packed, Statement
+from rota.storage.statements.sql import Packed, PackedMany, Statement, given_rows
 from rota.storage.statements.tasks import in_state
 
 n, w, m = lanes.c, workers.c, methods.c
@@ -46,6 +46,9 @@ RETIRE = Statement(
     .where(w.number == bindparam("of_number"), w.gone_at.is_(None))
 )
 WORKERS = Packed(select(workers).order_by(w.number))
+
+_given = given_rows(w.number)
+WORKERS_BY_NUMBER = PackedMany(select(workers).join(_given, w.number == _given.c.number), 1)
 REMOVE_WORKERS = Statement(delete(workers).where(w.gone_at <= bindparam("before")))
 
 # --- methods

@@ -11,7 +11,7 @@ interval (5 ms), so 500 rows by `executemany`, or 500 rows fetched one by one, c
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from sqlite3 import Connection
 from typing import Any
@@ -33,13 +33,26 @@ DIALECT = sqlite.dialect(paramstyle="qmark")
 
 
 class Statement:
-    """A statement with named parameters, as text with positional ones."""
+    """A statement with named parameters, as text with positional ones. Compiled when first used, then kept."""
 
     def __init__(self, clause: ClauseElement) -> None:
-        compiled: Any = clause.compile(dialect=DIALECT)
-        self.text = str(compiled)
-        self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
-        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        self._clause = clause
+
+    @cached_property
+    def text(self) -> str:
+        return str(self._compiled)
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return self._clause.compile(dialect=DIALECT)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self._compiled.positiontup or ())
+
+    @cached_property
+    def _fixed(self) -> dict[str, object]:
+        return {name: value for name, value in self._compiled.params.items() if value is not None}
 
     def args(self, **given: object) -> tuple[object, ...]:
         """The parameters in the order of the text. A KeyError names one that is missing."""
@@ -67,13 +80,23 @@ class Many:
     """A statement over `given_rows`. The first of the given columns must exclude the rows of NULLs that pad it."""
 
     def __init__(self, clause: ClauseElement, width: int) -> None:
-        self._width = width
+        self._clause, self._width = clause, width
         self._place = "(" + ", ".join("?" * width) + ")"
-        head, found, tail = str(clause.compile(dialect=DIALECT)).partition(f"(VALUES {self._place})")
+        self.text = cache(self._text)
+
+    @cached_property
+    def _parts(self) -> tuple[str, str]:
+        """The text before and after the list of VALUES."""
+        text = str(self._clause.compile(dialect=DIALECT))
+        head, found, tail = text.partition(f"(VALUES {self._place})")
         if not found:
-            raise ValueError(f"the statement has no VALUES of {width} columns: {head}")
-        self._head, self._tail = head, tail
-        self._text = cache(self._sized)
+            raise ValueError(f"the statement has no VALUES of {self._width} columns: {text}")
+        return head, tail
+
+    def _text(self, size: int) -> str:
+        """For so many rows."""
+        head, tail = self._parts
+        return f"{head}(VALUES {', '.join([self._place] * size)}){tail}"
 
     def run(self, connection: Connection, rows: Sequence[Sequence[object]], *more: object) -> int:
         """Writes; answers how many rows were changed. `more` are the parameters after the rows."""
@@ -93,10 +116,7 @@ class Many:
             parameters = list(chain.from_iterable(part))
             parameters.extend([None] * ((size - len(part)) * self._width))
             parameters.extend(more)
-            yield self._text(size), parameters
-
-    def _sized(self, size: int) -> str:
-        return f"{self._head}(VALUES {', '.join([self._place] * size)}){self._tail}"
+            yield self.text(size), parameters
 
 
 class Packed:
@@ -104,11 +124,11 @@ class Packed:
 
     def __init__(self, plain: Rows) -> None:
         self._binary = _binary_places(plain)
-        self._packed, self._plain = Statement(_packed(plain)), Statement(plain)
+        self.packed, self.plain = Statement(_packed(plain)), Statement(plain)
 
     def rows(self, connection: Connection, **given: object) -> list[Sequence[Any]]:
-        rows = _unpacked(self._packed.rows(connection, **given), self._binary)
-        return self._plain.rows(connection, **given) if rows is None else rows
+        rows = _unpacked(self.packed.rows(connection, **given), self._binary)
+        return self.plain.rows(connection, **given) if rows is None else rows
 
 
 class PackedMany:
@@ -116,11 +136,11 @@ class PackedMany:
 
     def __init__(self, plain: Rows, width: int) -> None:
         self._binary = _binary_places(plain)
-        self._packed, self._plain = Many(_packed(plain), width), Many(plain, width)
+        self.packed, self.plain = Many(_packed(plain), width), Many(plain, width)
 
     def rows(self, connection: Connection, given: Sequence[Sequence[object]]) -> list[Sequence[Any]]:
-        rows = _unpacked(self._packed.rows(connection, given), self._binary)
-        return self._plain.rows(connection, given) if rows is None else rows
+        rows = _unpacked(self.packed.rows(connection, given), self._binary)
+        return self.plain.rows(connection, given) if rows is None else rows
 
 
 def _binary_places(plain: Rows) -> list[int]:
