@@ -1,5 +1,4 @@
-# `make` or `make help` explains the targets. Nothing here is installed outside this folder; `make test` and `make ci` on a
-# machine that runs as root with Debian's package tool also fetch redis-server, which the tests of later rounds talk to.
+# `make` or `make help` explains the targets. Nothing is installed outside this folder.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,7 +31,7 @@ run: install  ## run a node in the foreground (data in ./.rota)
 	@$(BIN)/rota node --data .rota
 
 test: $(VENV)/.dev  ## run the tests; does all the set-up by itself
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: $(VENV)/.dev  ## check style and format
 	@$(BIN)/ruff check .
