@@ -10,7 +10,7 @@ from rota.access.roles import ALL_ROLES
 from rota.access.tokens import Token, Tokens, check_secret, make_secret, read_tokens
 from rota.model.errors import NotAuthenticated, RefusesToStart
 
-SECRET, OTHER = make_secret(), make_secret()
+SECRET, OTHER = "correct-horse-battery-staple-of-the-first-kind", "another-horse-and-quite-another-battery-too"
 
 
 def a_file(path: Path, text: str, mode: int = 0o600) -> Path:

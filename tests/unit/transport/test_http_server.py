@@ -17,7 +17,7 @@ from doors_kit import Node, StartNode, payload
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from rota.access.policy import Policy
-from rota.access.tokens import Token, Tokens, make_secret
+from rota.access.tokens import Token, Tokens
 from rota.link.codes import Close
 from rota.model.errors import RefusesToStart
 from rota.transport import http_protocol
@@ -26,7 +26,7 @@ from rota.transport.http_server import HttpServer, bind
 from rota.wire.v1 import link_pb2 as pb
 from rota.wire.v1.link_pb2 import Frame
 
-SECRET = make_secret()
+SECRET = "correct-horse-battery-staple-of-the-first-kind"
 MAX_FRAME = 4 << 20
 
 
