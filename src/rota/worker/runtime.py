@@ -140,8 +140,7 @@ class Worker:
         asyncio.set_event_loop(loop)
         signals = Signals(self._signalled)
         try:
-            self._start_link(loop)
-            loop.run_until_complete(self._until_ended(signals))
+            loop.run_until_complete(self._run_until_ended(loop, signals))
             return self._ended.result()
         finally:
             signals.end()
@@ -302,9 +301,11 @@ class Worker:
 
     # ---------------------------------------------------------------- signals
 
-    async def _until_ended(self, signals: Signals) -> None:
+    async def _run_until_ended(self, loop: asyncio.AbstractEventLoop, signals: Signals) -> None:
+        """Listens before the link begins: a worker that has a task in hand drains at the first signal."""
         signals.begin()
         try:
+            self._start_link(loop)
             await asyncio.wrap_future(self._ended)
         finally:
             signals.pause()

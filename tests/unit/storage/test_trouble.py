@@ -208,7 +208,7 @@ async def test_the_log_stays_short_beside_a_busy_reader(
         largest = max(largest, frames(path))
     stop = True
     await reader
-    assert largest < 3_000_000
+    assert largest < 6_000_000, "of 30 MB that were written"
     await store.close()
 
 
