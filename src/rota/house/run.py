@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from rota.config.node import NodeSettings
+from rota.config.resolve import resolve
+from rota.config.sections import settings_in
 from rota.house.node import NodeInfo, serve_node
-from rota.model.errors import InvalidInput
+from rota.model.errors import Fault, InvalidInput
 from rota.telemetry.logs import log_to_stderr
 
 if TYPE_CHECKING:
@@ -33,22 +34,34 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 class Node:
-    """A node for programs: `Node(data="…").run()`. Any setting of `rota node` can be given by its name.
+    """A node for programs: `Node(data="…").run()`.
 
-    Durations are whole microseconds. Raises InvalidInput for settings that do not go together.
+    Any setting of `rota node` can be given by its name and in its form (`lease_ttl="10s"`, `http_port=9000`); what is not
+    given comes from ROTA_* variables, the configuration file, and the defaults, as on the command line. Raises
+    InvalidInput that names every setting that is unknown or wrong.
     """
 
-    def __init__(self, *, apps: list[Offers] | None = None, **settings: Any) -> None:
-        if "data" in settings:
-            settings["data"] = Path(settings["data"])
-        self.settings = replace(NodeSettings(), **settings)
-        if faults := self.settings.faults():
-            raise InvalidInput.all_of(faults)
+    def __init__(self, *, apps: list[Offers] | None = None, **settings: object) -> None:
+        known = {setting.key for setting in settings_in("node")}
+        if unknown := sorted(settings.keys() - known):
+            raise InvalidInput.all_of(
+                [
+                    Fault(name, "unknown_setting", f"there is no such setting; there are {', '.join(sorted(known))}")
+                    for name in unknown
+                ]
+            )
+        self.settings = resolve(NodeSettings, {key: _text(value) for key, value in settings.items()})
         self._apps = apps
 
     def run(self, on_ready: Callable[[NodeInfo], None] | None = None) -> int:
         """Serves until TERM or Ctrl-C. `on_ready` is told the addresses. Raises RefusesToStart."""
         return run_node(self.settings, on_ready or _say, self._apps)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, timedelta):
+        return f"{round(value.total_seconds() * 1000)}ms"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _say(info: NodeInfo) -> None:
