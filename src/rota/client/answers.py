@@ -39,11 +39,6 @@ def read_outcome(outcome: pb.Ended.Outcome) -> Outcome:
     )
 
 
-def outcome_of(task: TaskView) -> Outcome:
-    """Of an ended task."""
-    return Outcome(task.id, task.state, task.reason, task.attempt, task.raw_result, task.error)
-
-
 def read_task(task: pb.Task) -> TaskView:
     return TaskView(
         shown(task.id),

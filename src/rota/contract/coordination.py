@@ -8,16 +8,6 @@ from typing import Protocol
 from rota.model.task import Lane, Task
 
 
-class Bell(Protocol):
-    """Somebody should look. Ringing twice before anybody looked is one ring."""
-
-    def ring(self) -> None: ...
-
-    async def heard(self) -> None:
-        """Returns once the bell has rung since the last time; never loses a ring."""
-        ...
-
-
 class ReadyIndex(Protocol):
     """The lines of ready tasks. A hint: what it gives may be gone already, and the store's guard decides.
 

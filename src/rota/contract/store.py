@@ -68,7 +68,7 @@ class Applied:
     accepted: set[int] = field(default_factory=set)
     """The `seq` of each row whose guard held."""
     unblocked: list[Task] = field(default_factory=list)
-    """Tasks that became ready because a task before them ended, as they stand after the batch."""
+    """Tasks that moved on because a task before them ended, as they stand after the batch: ready, or scheduled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Bell and ready index of a node that stands alone: plain memory, bounded however many tasks are queued.
+"""The ready index of a node that stands alone: plain memory, bounded however many tasks are queued.
 
 The index keeps a window of each lane: all ready tasks of the lane up to a `bound`, and none beyond it. What lies beyond
 is only in the store, and is read when the window runs low. So a push beyond the bound is forgotten on purpose.
@@ -6,7 +6,6 @@ is only in the store, and is read when the window runs low. So a push beyond the
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import itertools
 from collections.abc import Iterable, KeysView
@@ -29,20 +28,6 @@ class Lines(Protocol):
     async def line(self, lane: Lane, after: Place | None, limit: int, max_bytes: int) -> list[Task]: ...
 
     async def ready_lanes(self) -> list[Lane]: ...
-
-
-class LocalBell:
-    """An asyncio event that forgets itself when heard."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def ring(self) -> None:
-        self._event.set()
-
-    async def heard(self) -> None:
-        await self._event.wait()
-        self._event.clear()
 
 
 class _Window:

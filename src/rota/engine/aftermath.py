@@ -8,7 +8,6 @@ from rota.contract.journal import Journal
 from rota.contract.store import Applied
 from rota.engine.dispatch import Dispatch
 from rota.engine.gauges import Gauges
-from rota.engine.timer import Timer
 from rota.engine.waiters import Waiters
 from rota.model.change import Change
 from rota.model.task import State, Task
@@ -17,32 +16,29 @@ from rota.model.task import State, Task
 class Aftermath:
     """Brings the records in memory, and everybody concerned, up to what the store has accepted."""
 
-    def __init__(self, waiters: Waiters, dispatch: Dispatch, gauges: Gauges, timer: Timer, journal: Journal) -> None:
+    def __init__(self, waiters: Waiters, dispatch: Dispatch, gauges: Gauges, journal: Journal) -> None:
         self._waiters = waiters
         self._dispatch = dispatch
         self._gauges = gauges
-        self._timer = timer
         self._journal = journal
 
     def follow(self, tasks: Sequence[Task], changes: Sequence[Change], applied: Applied) -> None:
         """`tasks` are the records that `changes` were made from, in the same order."""
         accepted = applied.accepted
         ended: list[Task] = []
-        ready: list[Task] = []
+        moved_on: list[Task] = []
         for task, change in zip(tasks, changes, strict=True):
             if change.seq not in accepted:
                 continue
             change.onto(task)
             if task.state >= State.SUCCEEDED:
                 ended.append(task)
-            elif task.state is State.READY:
-                ready.append(task)
-            elif task.state is State.SCHEDULED and task.due_at is not None:
-                self._timer.by(task.due_at)
+            elif task.state is not State.RUNNING:
+                moved_on.append(task)
         if ended:
             self._gauges.ended(ended)
             self._waiters.tell(ended)
             self._journal.ended([task.seq for task in ended])
-        ready += applied.unblocked
-        if ready:
-            self._dispatch.ready(ready)
+        moved_on += applied.unblocked
+        if moved_on:
+            self._dispatch.ready(moved_on)

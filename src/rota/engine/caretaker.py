@@ -68,10 +68,6 @@ class Caretaker:
         """Goes round now."""
         self._wake.set()
 
-    def age(self, now: int) -> int:
-        """Microseconds since it last went round."""
-        return now - self.last_success
-
     def started(self) -> None:
         """Some worker started tasks: write it down soon, for those that are then still running."""
         if self._starts is None:

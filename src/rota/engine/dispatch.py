@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 
 from rota.contract.coordination import ReadyIndex
 from rota.contract.store import Store
 from rota.engine.roster import Roster, Seat
 from rota.engine.settings import EngineSettings
+from rota.engine.timer import Timer
 from rota.engine.waiters import Waiters
 from rota.life.failpoint import failpoint
 from rota.model import lifecycle
@@ -35,12 +36,13 @@ class Dispatch:
     """Matches the lines with the roster whenever one of them changed."""
 
     def __init__(
-        self, store: Store, index: ReadyIndex, roster: Roster, waiters: Waiters, settings: EngineSettings
+        self, store: Store, index: ReadyIndex, roster: Roster, waiters: Waiters, timer: Timer, settings: EngineSettings
     ) -> None:
         self._store = store
         self._index = index
         self._roster = roster
         self._waiters = waiters
+        self._timer = timer
         self._settings = settings
         self._rounds: set[asyncio.Task[None]] = set()
         self._kicked = False
@@ -54,9 +56,12 @@ class Dispatch:
             self._kicked = True
             asyncio.get_running_loop().call_soon(self._look)
 
-    def ready(self, tasks: Iterable[Task]) -> None:
-        """Tasks that became ready, by the store's word."""
-        self._index.push(tasks)
+    def ready(self, tasks: Sequence[Task]) -> None:
+        """Tasks that became ready, by the store's word; those that wait for their time instead are noted for it."""
+        for task in tasks:
+            if task.state is State.SCHEDULED and task.due_at is not None:
+                self._timer.by(task.due_at)
+        self._index.push(task for task in tasks if task.state is State.READY)
         self.kick()
 
     def express(self, tasks: Sequence[Task], now: int) -> list[Pick]:
@@ -91,9 +96,7 @@ class Dispatch:
         if picks:
             self._assign(picks, frozenset())
         if len(picks) < len(tasks):
-            lined_up = [task for task in tasks if task.state is State.READY]
-            if lined_up:
-                self.ready(lined_up)
+            self.ready([task for task in tasks if task.state is not State.RUNNING])
 
     async def stop(self) -> None:
         """No new rounds; waits for those under way."""
@@ -219,8 +222,8 @@ class Dispatch:
         for change in changes:
             if change.seq in applied.accepted:
                 change.onto(held[change.seq])
-        self._waiters.tell(task for task in moved if task.state.ended)
-        self.ready([task for task in moved if task.state is State.READY] + applied.unblocked)
+        self._waiters.tell([task for task in moved if task.state.ended])
+        self.ready(moved + applied.unblocked)
 
     async def _refill(self) -> None:
         self._refilling = True

@@ -58,10 +58,10 @@ class Engine:
         self._roster = Roster()
         self._waiters = Waiters()
         self._gauges = Gauges()
-        self._dispatch = Dispatch(store, index, self._roster, self._waiters, self._settings)
         self._caretaker = Caretaker(store, self._roster, self._gauges, self._settings)
+        self._dispatch = Dispatch(store, index, self._roster, self._waiters, self._caretaker.timer, self._settings)
         self._janitor = Janitor(store, self._settings, chance)
-        self._aftermath = Aftermath(self._waiters, self._dispatch, self._gauges, self._caretaker.timer, journal)
+        self._aftermath = Aftermath(self._waiters, self._dispatch, self._gauges, journal)
         self._intake = Intake(store, self._roster, self._dispatch, self._settings)
         self._calls = Calls(store, self._roster, self._aftermath, self._settings)
         outcome = Outcome(store, self._dispatch, self._aftermath, self._settings, chance)
@@ -133,7 +133,7 @@ class Engine:
             raise
         if accepted:
             self._gauges.accepted(len(accepted), self._store.now())
-            self._note_instants(accepted)
+            self._note_expiries(accepted)
         if waiter is not None and len(accepted) < len(batch):
             await self._wait_for_the_rest(batch, receipts, waiter)
         return receipts
@@ -231,10 +231,8 @@ class Engine:
 
     # --- within
 
-    def _note_instants(self, tasks: Sequence[Task]) -> None:
+    def _note_expiries(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
-            if task.due_at is not None and task.worker is None:
-                self._caretaker.timer.by(task.due_at)
             if task.expire_at is not None:
                 self._caretaker.timer.by(task.expire_at)
 

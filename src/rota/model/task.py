@@ -123,10 +123,6 @@ class Spec:
     """The instant of the schedule that made the task."""
     labels: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def has_keys(self) -> bool:
-        return self.unique_key is not None or self.order_key is not None
-
 
 @dataclass(slots=True)
 class Task:

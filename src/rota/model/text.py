@@ -1,9 +1,8 @@
-"""Ids and instants as people read them."""
+"""Ids as people read them."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 
 from rota.model.errors import InvalidInput
 
@@ -24,10 +23,3 @@ def task_id_bytes(text: str) -> bytes:
             "invalid_id",
             f"{str(text)[:64]!r} is not a task id; one looks like 0191f3c2-7b1e-7c3a-9d2e-5f0a1b2c3d4e",
         ) from None
-
-
-def instant_text(instant: int | None) -> str | None:
-    """RFC 3339 in UTC, to the microsecond."""
-    if instant is None:
-        return None
-    return datetime.fromtimestamp(instant / 1e6, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -16,7 +16,7 @@ from rota.model.method import NO_OPTIONS
 from rota.model.report import Held, Report, Verdict
 from rota.model.submission import Submission
 from rota.model.task import Reason, State, Task
-from rota.wire.codec_options import read_options, write_options
+from rota.wire.codec_options import read_options
 from rota.wire.v1 import link_pb2 as pb
 
 ID_BYTES = 16
@@ -64,25 +64,6 @@ def read_submission(new: pb.NewTask, place: int) -> Submission:
         tuple(sorted(new.labels.items())) if new.labels else (),
         new.target or None,
     )
-
-
-def write_submission(submission: Submission, new: pb.NewTask) -> None:
-    try:
-        new.id = submission.id
-        new.method = submission.method
-        new.params = submission.params
-        if submission.options is not NO_OPTIONS:
-            write_options(submission.options, new.options, "")
-        if submission.idempotency_key is not None:
-            new.idempotency_key = submission.idempotency_key
-        if submission.version is not None:
-            new.version = submission.version
-        if submission.labels:
-            new.labels.update(submission.labels)
-        if submission.target is not None:
-            new.target = submission.target
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"the task cannot be sent: {error}", code="invalid_task") from error
 
 
 # ---------------------------------------------------------------- worker: assign, finish
@@ -144,34 +125,11 @@ def _verdict(result: pb.Result, place: int) -> Verdict:
     return verdict
 
 
-def write_report(report: Report, result: pb.Result) -> None:
-    result.id = report.id
-    result.attempt = report.attempt
-    result.verdict = report.verdict  # type: ignore[assignment] # the numbers are the wire's
-    if report.result:
-        result.result = report.result
-    if report.failure is not None:
-        write_error(report.failure, result.error)
-    if report.started_at:
-        result.started_at = report.started_at
-    if report.ran:
-        result.ran = report.ran
-    if report.retry_after is not None:
-        result.retry_after = report.retry_after
-
-
 def read_held(refs: Sequence[pb.HeldRef], path: str = "tasks") -> list[Held]:
     return [
         Held(check_id(ref.id, f"{path}[{place}].id"), ref.attempt, ref.started_at or None)
         for place, ref in enumerate(refs)
     ]
-
-
-def write_held(held: Held, ref: pb.HeldRef) -> None:
-    ref.id = held.id
-    ref.attempt = held.attempt
-    if held.started_at:
-        ref.started_at = held.started_at
 
 
 def read_refs(refs: Sequence[pb.Ref], path: str = "tasks") -> list[tuple[bytes, int]]:

@@ -107,11 +107,6 @@ def read_lines(messages: Iterable[pb.LogLine], attempt: int) -> list[LogLine]:
     return [LogLine(attempt, message.at, message.level, _cut(message.text)) for message in messages]
 
 
-def read_line(message: pb.LogLine) -> LogLine:
-    """A line from a node."""
-    return LogLine(message.attempt, message.at, message.level, message.text, message.number)
-
-
 def read_states(words: Sequence[str], path: str = "states") -> tuple[State, ...]:
     """`ready`, `running` …; `ended` and `unended` stand for all such."""
     states: dict[State, None] = {}

@@ -87,19 +87,12 @@ class Executor:
                 break
         return taken
 
-    def take_back_all(self) -> list[Run]:
-        return self.take_back(len(self._queue) + 1)[::-1]
-
     def interrupt(self, run: Run) -> None:
         """Tells a running handler to stop."""
         if run.handler.is_async:
             self.loop.interrupt(run)
         elif run.thread is not None:
             run.thread.interrupt(run)
-
-    @property
-    def queued(self) -> int:
-        return len(self._queue)
 
     # ---------------------------------------------------------------- whoever has a slot
 

@@ -277,3 +277,16 @@ async def test_a_task_of_a_lost_worker_is_announced_before_it_starts_again(rig) 
     assert other.announced == {task_id}
     assert (await rig.task(task_id)).reason is Reason.LEASED
     await other.report((task_id, attempt), Verdict.SUCCEEDED)
+
+
+async def test_a_delayed_task_of_an_order_key_waits_for_both_its_turn_and_its_time(rig) -> None:
+    worker = await rig.worker()
+    (first,) = await rig.submit(options=Options(order_key="k"))
+    (second,) = await rig.submit(options=Options(order_key="k", delay=60 * SECOND))
+    (ref,) = await worker.gets(1)
+    assert ref[0] == first
+    assert (await rig.task(second)).state is State.WAITING
+    await worker.report(ref)
+    assert (await rig.task(second)).state is State.SCHEDULED
+    await rig.advance(61)
+    assert await worker.gets(1) == [(second, 1)]
