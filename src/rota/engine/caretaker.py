@@ -16,6 +16,7 @@ from rota.engine.gauges import Gauges
 from rota.engine.roster import Roster
 from rota.engine.settings import EngineSettings
 from rota.engine.timer import Timer
+from rota.life.duty import Errands, keep
 from rota.life.failpoint import failpoint
 from rota.model import lifecycle
 from rota.model.change import Change, Move
@@ -26,7 +27,6 @@ from rota.model.task import State, Task
 PAGE = 500
 STARTS_EVERY = 1.0
 """Seconds between two writes of which running tasks have started. A shorter task never costs this write."""
-AFTER_AN_OUTAGE = 1.0
 
 Place = tuple[int, int]
 
@@ -46,23 +46,24 @@ class Caretaker:
         self._sparing = False
         """The last round met a lease that it spared."""
         self._starts: asyncio.TimerHandle | None = None
-        self._writing: set[asyncio.Task[None]] = set()
+        self._errands = Errands("the caretaker")
         self.last_success = 0
 
     async def run(self, aftermath: Aftermath) -> None:
         """Until cancelled."""
         self._freeze(self._store.now())
-        while True:
-            self._wake.clear()
-            try:
-                await self._round(aftermath)
-                if (due := await self._store.next_due()) is not None:
-                    self.timer.by(max(due, self._thaw(due)))
-            except RotaError:
-                await asyncio.sleep(AFTER_AN_OUTAGE)
-                self._freeze(self._store.now())
-                self._wake.set()
-            await self._wake.wait()
+        await keep("the caretaker", lambda: self._beat(aftermath))
+
+    async def _beat(self, aftermath: Aftermath) -> None:
+        self._wake.clear()
+        try:
+            await self._round(aftermath)
+            if (due := await self._store.next_due()) is not None:
+                self.timer.by(max(due, self._thaw(due)))
+        except RotaError:
+            self._freeze(self._store.now())
+            raise
+        await self._wake.wait()
 
     def look(self) -> None:
         """Goes round now."""
@@ -77,8 +78,7 @@ class Caretaker:
         self.timer.cancel()
         if self._starts is not None:
             self._starts.cancel()
-        if self._writing:
-            await asyncio.gather(*self._writing, return_exceptions=True)
+        await self._errands.done()
 
     async def _round(self, aftermath: Aftermath) -> None:
         now = self._store.now()
@@ -171,15 +171,11 @@ class Caretaker:
             ]
             seat.fresh.clear()
         if changes:
-            writing = asyncio.get_running_loop().create_task(self._keep_starts(changes))
-            self._writing.add(writing)
-            writing.add_done_callback(self._writing.discard)
+            self._errands.run(self._keep_starts(changes))
 
     async def _keep_starts(self, changes: list[Change]) -> None:
-        try:
-            await self._store.apply(changes)
-        except RotaError:
-            return  # known in memory; a rescue without it spends nothing of an innocent task's budget
+        """Where this fails the starts are still known in memory."""
+        await self._store.apply(changes)
 
 
 def _due_place(task: Task) -> Place:

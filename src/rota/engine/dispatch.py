@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 
 from rota.contract.coordination import ReadyIndex
 from rota.contract.store import Store
@@ -16,6 +16,7 @@ from rota.engine.roster import Roster, Seat
 from rota.engine.settings import EngineSettings
 from rota.engine.timer import Timer
 from rota.engine.waiters import Waiters
+from rota.life.duty import Errands
 from rota.life.failpoint import failpoint
 from rota.model import lifecycle
 from rota.model.errors import RotaError
@@ -44,7 +45,7 @@ class Dispatch:
         self._waiters = waiters
         self._timer = timer
         self._settings = settings
-        self._rounds: set[asyncio.Task[None]] = set()
+        self._rounds = Errands("dispatch")
         self._kicked = False
         self._refilling = False
         self._recall: asyncio.TimerHandle | None = None
@@ -103,8 +104,7 @@ class Dispatch:
         self._stopped = True
         if self._recall is not None:
             self._recall.cancel()
-        if self._rounds:
-            await asyncio.gather(*self._rounds, return_exceptions=True)
+        await self._rounds.done()
 
     def _look(self) -> None:
         self._kicked = False
@@ -112,9 +112,9 @@ class Dispatch:
             return
         picks = self._choose()
         if picks:
-            self._spawn(self._claim(picks))
+            self._rounds.run(self._claim(picks))
         elif not self._refilling:
-            self._spawn(self._refill())
+            self._rounds.run(self._refill())
         self._watch_the_idle()
 
     def _choose(self) -> list[Pick]:
@@ -169,8 +169,10 @@ class Dispatch:
         failpoint("dispatch.before_claim")
         try:
             applied = await self._store.apply(claims)
-        except RotaError:
+        except BaseException as error:
             await self._undo(picks)
+            if not isinstance(error, RotaError):
+                raise
             return
         failpoint("dispatch.after_claim")
         granted: list[Pick] = []
@@ -205,7 +207,7 @@ class Dispatch:
             by_seat.setdefault(seat, []).append(task)
         for seat, tasks in by_seat.items():
             if seat.detached:
-                self._spawn(self.give_back(seat, tasks, Reason.GIVEN_BACK))
+                self._rounds.run(self.give_back(seat, tasks, Reason.GIVEN_BACK))
             else:
                 seat.door.assign(tasks, suspects)
 
@@ -265,11 +267,6 @@ class Dispatch:
             seat.recalled_at = now
             seat.door.recall(count)
         self._watch_the_idle()
-
-    def _spawn(self, round_: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(round_)
-        self._rounds.add(task)
-        task.add_done_callback(self._rounds.discard)
 
 
 def _line(task: Task) -> int:

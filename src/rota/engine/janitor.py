@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rota.contract.store import Store
 from rota.engine.settings import EngineSettings
-from rota.model.errors import RotaError
+from rota.life.duty import keep
 
 CHUNK = 500
 EVERY = 60.0
@@ -26,12 +26,11 @@ class Janitor:
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            await asyncio.sleep(EVERY * (1 - 0.2 * self._chance()))
-            try:
-                await self.round()
-            except RotaError:
-                continue  # the store is away; what is past its time can wait
+        await keep("the janitor", self._beat)
+
+    async def _beat(self) -> None:
+        await asyncio.sleep(EVERY * (1 - 0.2 * self._chance()))
+        await self.round()
 
     async def round(self) -> int:
         """Everything that is due now; answers how many tasks went."""

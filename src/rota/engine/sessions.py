@@ -13,9 +13,10 @@ from rota.engine.dispatch import Dispatch
 from rota.engine.outcome import Outcome
 from rota.engine.roster import Roster, Seat
 from rota.engine.settings import EngineSettings
+from rota.life.duty import Errands
 from rota.model import lifecycle
 from rota.model.change import Change
-from rota.model.errors import Conflict, RotaError
+from rota.model.errors import Conflict
 from rota.model.log import LogLine, Progress
 from rota.model.method import Method
 from rota.model.report import Held, Refused, Report
@@ -55,7 +56,7 @@ class Sessions:
         self.journal = journal
         self.settings = settings
         self._entrance = asyncio.Lock()
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands = Errands("a worker's session")
         self._missing: asyncio.TimerHandle | None = None
         self._leases: dict[int, list[bytes]] = {}
         self.stopping = False
@@ -97,10 +98,8 @@ class Sessions:
         return WorkerSession(self, seat, door), lost
 
     def errand(self, work: Coroutine[None, None, None]) -> None:
-        """Runs something beside the caller; a store that is away is no reason to fail."""
-        task = asyncio.get_running_loop().create_task(_quietly(work))
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        """Runs something beside the caller."""
+        self._errands.run(work)
 
     async def learn_leases(self) -> None:
         """At the start: which leases the store knows, so that a worker that comes back is asked about each of its own."""
@@ -133,8 +132,7 @@ class Sessions:
     async def stop(self) -> None:
         if self._missing is not None:
             self._missing.cancel()
-        if self._errands:
-            await asyncio.gather(*self._errands, return_exceptions=True)
+        await self._errands.done()
 
     async def _reattach(self, seat: Seat, held: Sequence[Held]) -> list[Ref]:
         said = {item.id: item for item in held}
@@ -311,10 +309,3 @@ class WorkerSession:
 
 def _still_its(task: Task, item: Held, number: int) -> bool:
     return task.state is State.RUNNING and task.attempt == item.attempt and task.worker == number
-
-
-async def _quietly(work: Coroutine[None, None, None]) -> None:
-    try:
-        await work
-    except RotaError:
-        return

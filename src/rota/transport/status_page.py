@@ -24,7 +24,7 @@ body{margin:0;background:var(--page);color:var(--ink);font:15px/1.55 system-ui,"
 main{max-width:1080px;margin:0 auto;padding:32px 20px 64px}
 h1{font-size:22px;margin:0 0 2px}h2{font-size:15px;margin:32px 0 10px;color:var(--soft);font-weight:600}
 .id{color:var(--soft);font-family:ui-monospace,monospace;font-size:13px}
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(128px,1fr));gap:10px}
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(112px,1fr));gap:10px}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px;min-width:0}
 .card b{display:block;font-size:22px;font-weight:650;font-variant-numeric:tabular-nums}
 .card span{color:var(--soft);font-size:13px}.card.failed b{color:var(--bad)}.card.running b{color:var(--mark)}
