@@ -173,3 +173,11 @@ async def test_reads_hand_out_copies(desk: Desk) -> None:
     (found,) = await desk.store.line(ADD, None, 1, 1)
     found.attempt = 99
     assert await desk.read(task) == replace(task, attempt=0)
+
+
+async def test_states_are_told_of_known_ids_only(desk: Desk) -> None:
+    ready, running, done = await desk.accepted(), await desk.running(), await desk.running()
+    assert await desk.change(desk.success(done))
+    states = await desk.store.states([ready.id, running.id, done.id, b"?" * 16, ready.id])
+    assert states == {ready.id: State.READY, running.id: State.RUNNING, done.id: State.SUCCEEDED}
+    assert await desk.store.states([]) == {}

@@ -166,6 +166,10 @@ class Store(Protocol):
         """The records of the ids that are known."""
         ...
 
+    async def states(self, ids: Sequence[bytes]) -> dict[bytes, State]:
+        """The states of the ids that are known: a look that costs less than `get`."""
+        ...
+
     async def line(self, lane: Lane, after: tuple[int, int] | None, limit: int, max_bytes: int) -> list[Task]:
         """Ready tasks of a lane in order of (line, seq), from after a place; up to `limit`, and about `max_bytes` of params.
 

@@ -141,10 +141,13 @@ class Engine:
     async def wait(self, ids: Sequence[bytes], waiter: WaiterDoor) -> list[bytes]:
         """Tells `waiter` of each of these tasks when it ends, at once where it has; answers the unknown ids."""
         self._waiters.add(ids, waiter)
-        records = await self._store.get(ids)
-        unknown = [task_id for task_id in ids if task_id not in records]
+        states = await self._store.states(ids)
+        unknown = [task_id for task_id in ids if task_id not in states]
         self._waiters.remove(waiter, unknown)
-        self._waiters.tell_one(waiter, [task for task in records.values() if task.state.ended])
+        ended = [task_id for task_id, state in states.items() if state.ended]
+        if ended:
+            records = await self._store.get(ended)
+            self._waiters.tell_one(waiter, [task for task in records.values() if task.state.ended])
         return unknown
 
     def unwait(self, waiter: WaiterDoor, ids: Sequence[bytes] | None = None) -> None:

@@ -16,6 +16,7 @@ from rota.storage.records import within
 from rota.storage.statements import history, places, tasks
 from rota.storage.statements.sql import Packed
 
+_STATES = {int(state): state for state in State}
 FIRST = (-(2**63), 0)
 """A place before every other."""
 RARE = 10_000
@@ -33,6 +34,10 @@ class Look:
     def get(self, ids: Sequence[bytes]) -> dict[bytes, Task]:
         found = tasks.BY_ID.rows(self._connection, [(task_id,) for task_id in dict.fromkeys(ids)])
         return {task.id: task for task in self._tasks(found)}
+
+    def states(self, ids: Sequence[bytes]) -> dict[bytes, State]:
+        found = tasks.STATES.rows(self._connection, [(task_id,) for task_id in dict.fromkeys(ids)])
+        return {task_id: _STATES[state] for task_id, state in found}
 
     def line(self, lane: Lane, after: tuple[int, int] | None, limit: int, max_bytes: int) -> list[Task]:
         number = self._lanes.number(lane)

@@ -214,6 +214,10 @@ class MemoryStore:
         self._check_open()
         return {task_id: copied(self._tasks[self._ids[task_id]]) for task_id in ids if task_id in self._ids}
 
+    async def states(self, ids: Sequence[bytes]) -> dict[bytes, State]:
+        self._check_open()
+        return {task_id: self._tasks[self._ids[task_id]].state for task_id in ids if task_id in self._ids}
+
     async def line(self, lane: Lane, after: tuple[int, int] | None, limit: int, max_bytes: int) -> list[Task]:
         ready = self._page(
             lambda t: t.state is State.READY and t.spec.lane == lane, lambda t: (t.line, t.seq), after, limit

@@ -153,6 +153,9 @@ class SqliteStore:
     async def get(self, ids: Sequence[bytes]) -> dict[bytes, Task]:
         return await self._read(lambda look: look.get(ids))
 
+    async def states(self, ids: Sequence[bytes]) -> dict[bytes, State]:
+        return await self._read(lambda look: look.states(ids))
+
     async def line(self, lane: Lane, after: tuple[int, int] | None, limit: int, max_bytes: int) -> list[Task]:
         return await self._read(lambda look: look.line(lane, after, limit, max_bytes))
 

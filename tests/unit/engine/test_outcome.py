@@ -1,12 +1,12 @@
 """Reports, leases, rescues, cancels: finished once, by the newest attempt."""
 
-import asyncio
-
 import pytest
 
 from rota.life import failpoint
+from rota.model import lifecycle
 from rota.model.errors import Conflict, NotFound
 from rota.model.failure import Failure
+from rota.model.lifecycle import Retention
 from rota.model.log import LogLine, Progress
 from rota.model.method import Options
 from rota.model.report import Held, Verdict
@@ -279,30 +279,54 @@ async def test_log_lines_and_progress_can_be_read_and_followed(rig) -> None:
         await rig.engine.read_logs(b"x" * 16, 0, 10)
 
 
-async def test_the_rescuer_that_read_before_a_finish_does_not_undo_it(rig) -> None:
-    """The bug that hurt others: the reaper reads a lapsed lease, the worker finishes, the reaper writes."""
+def at_once(work) -> object:
+    """Drives a coroutine that has nothing to wait for: something happens between two lines of another."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it had to wait")
+
+
+async def started_and_lapsed(rig):
     worker = await rig.worker()
     (task_id,) = await rig.submit()
     (ref,) = await worker.gets(1)
     worker.starts(ref)
-    finishing: list[asyncio.Task] = []
+    return task_id, await rig.task(task_id)
 
-    def finish_in_between() -> None:
-        failpoint.disarm("caretaker.between_read_and_write")
-        finishing.append(asyncio.get_running_loop().create_task(worker.report(ref, result=b"7")))
-        finishing[0].get_coro().send(None) if False else None
 
-    failpoint.arm("caretaker.between_read_and_write", finish_in_between)
+async def test_a_finish_between_the_reapers_read_and_its_write_stands(rig) -> None:
+    """The bug that hurt others: the reaper reads a lapsed lease, the worker finishes, the reaper writes."""
+    task_id, task = await started_and_lapsed(rig)
+    finish = lifecycle.succeed(task, b"7", None, rig.clock.now(), Retention())
+    passes: list[object] = []
+    failpoint.arm("caretaker.between_read_and_write", lambda: passes.append(at_once(rig.store.apply([finish]))))
     try:
         await rig.advance(31)
-        await asyncio.gather(*finishing)
+    finally:
+        failpoint.disarm()
+    assert passes[0].accepted == {task.seq}
+    task = await rig.task(task_id)
+    assert (task.state, task.attempt, task.outcome, task.rescues) == (State.SUCCEEDED, 1, b"7", 0)
+
+
+async def test_a_new_claim_between_the_reapers_read_and_its_write_stands(rig) -> None:
+    task_id, task = await started_and_lapsed(rig)
+    now = rig.clock.now() + 31 * SECOND
+
+    def released_and_claimed_by_another() -> None:
+        at_once(rig.store.apply([lifecycle.release(task, now, Reason.DRAINED, Retention())]))
+        at_once(rig.store.apply([lifecycle.claim(task, 77, now, 30 * SECOND)]))
+        failpoint.disarm()
+
+    failpoint.arm("caretaker.between_read_and_write", released_and_claimed_by_another)
+    try:
+        await rig.advance(31)
     finally:
         failpoint.disarm()
     task = await rig.task(task_id)
-    if task.state is State.SUCCEEDED:
-        assert (task.attempt, task.outcome) == (1, b"7")
-    else:
-        assert (task.state, task.attempt) in {(State.READY, 1), (State.RUNNING, 2)}
+    assert (task.state, task.attempt, task.worker, task.rescues) == (State.RUNNING, 2, 77, 0)
 
 
 async def test_figures_count_what_went_through(rig) -> None:

@@ -26,6 +26,7 @@ INSERT = Many(insert(tasks).from_select(COLUMNS, select(_given).where(_given.c.s
 
 _given = given_rows(t.id)
 BY_ID = PackedMany(select(tasks).join(_given, t.id == _given.c.id), 1)
+STATES = PackedMany(select(t.id, t.state).join(_given, t.id == _given.c.id), 1)
 
 _given = given_rows(t.seq)
 BY_SEQ = PackedMany(select(tasks).join(_given, t.seq == _given.c.seq), 1)
