@@ -247,7 +247,7 @@ class Core:
             )
         return CannotConnect(
             f"no node could be reached within {self._connect_timeout:g} s. Tried {where}; last: {why}. "
-            "Start one with `rota node`, or give its address with url= or ROTA_URL"
+            "Start a node with `rota node`, or give its address with url= or ROTA_URL"
         )
 
     # --- the frames of submits

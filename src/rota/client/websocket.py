@@ -144,7 +144,7 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return f"there is no such host ({error.strerror or error})"
     if isinstance(error, ConnectionRefusedError):
-        return "refused: nothing listens there; is the node started?"
+        return "refused, nothing listens there"
     if isinstance(error, TimeoutError):
         return f"no answer within {CONNECT_TIMEOUT:.0f} s"
     return str(error) or type(error).__name__
