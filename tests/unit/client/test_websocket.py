@@ -119,7 +119,7 @@ async def test_nothing_listens_there() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(CannotConnect, match="is the node started"):
+    with pytest.raises(CannotConnect, match="nothing listens there"):
         await dial_websocket(f"http://127.0.0.1:{port}", None, Heard())
 
 
