@@ -10,7 +10,7 @@ from rota.cli.command import command
 from rota.cli.handlers import load_apps
 from rota.cli.output import Output
 from rota.config import NodeSettings
-from rota.config.client import DEFAULT_URLS
+from rota.config.reach import DEFAULT_URLS
 
 if TYPE_CHECKING:
     from rota.house import NodeInfo

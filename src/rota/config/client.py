@@ -1,45 +1,20 @@
-"""How a client reaches a node."""
-
-# ruff: noqa: RUF009  (`setting` makes a dataclass field, as dataclasses.field does)
+"""How a client runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
 
-from rota.config.kind import LIST, PATH, TEXT, duration
+from rota.config.kind import duration
 from rota.config.quantity import SECOND
-from rota.config.secret import token_of
+from rota.config.reach import ReachSettings, url_faults
 from rota.config.setting import setting
 from rota.model.errors import Fault
 
-DEFAULT_URLS = ("http://127.0.0.1:8080",)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientSettings:
+class ClientSettings(ReachSettings):
     """Durations are microseconds."""
 
-    url: tuple[str, ...] = setting(
-        DEFAULT_URLS,
-        LIST,
-        "Address of a node, or of several separated by commas; the first that answers is used.",
-        "节点地址,可用逗号分隔多个;使用最先应答的一个。",
-    )
-    token: str | None = setting(
-        None,
-        TEXT,
-        "The token to show, where the node asks for one. Only as a variable: a command line is seen by others.",
-        "节点要求令牌时出示的令牌。只能用环境变量给出:命令行会被他人看到。",
-        secret=True,
-    )
-    token_file: Path | None = setting(
-        None,
-        PATH,
-        "A file that holds the token and that others cannot read.",
-        "存放令牌的文件,其他用户不可读。",
-    )
     connect_timeout: int = setting(
         10 * SECOND,
         duration("100ms", "10m"),
@@ -50,30 +25,3 @@ class ClientSettings:
     def faults(self) -> list[Fault]:
         """What does not fit together."""
         return url_faults(self.url)
-
-    def secret(self) -> str | None:
-        """The token, from wherever it was given. Raises RefusesToStart for a file that cannot be trusted."""
-        return token_of(self.token, self.token_file)
-
-
-def url_faults(urls: tuple[str, ...]) -> list[Fault]:
-    """Each address that no node can have."""
-    if not urls:
-        return [Fault("url", "bad_url", "no address is given; write one, as in http://127.0.0.1:8080")]
-    return [Fault("url", "bad_url", problem) for url in urls if (problem := _problem_of(url))]
-
-
-def _problem_of(url: str) -> str:
-    form = "write http://host:8080 or https://host:8080"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        return f"an address cannot be read ({error}); {form}"
-    if parts.username or parts.password:
-        return f"an address holds a password, which others can see; {form}, and give the token by ROTA_TOKEN"
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return f"{url!r} is no address of a node; {form}"
-    if parts.query or parts.fragment:
-        return f"{url!r} has a part after ? or #; {form}"
-    return ""

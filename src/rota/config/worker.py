@@ -1,44 +1,21 @@
 """How a worker runs."""
 
-# ruff: noqa: RUF009  (`setting` makes a dataclass field, as dataclasses.field does)
-
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from rota.config.client import DEFAULT_URLS, url_faults
-from rota.config.kind import LIST, PATH, TEXT, choice, duration, whole
+from rota.config.kind import LIST, TEXT, choice, duration, whole
 from rota.config.quantity import SECOND
-from rota.config.secret import token_of
+from rota.config.reach import ReachSettings, url_faults
 from rota.config.setting import setting
 from rota.model.errors import Fault, InvalidInput
 from rota.model.names import check_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSettings:
+class WorkerSettings(ReachSettings):
     """Durations are microseconds."""
 
-    url: tuple[str, ...] = setting(
-        DEFAULT_URLS,
-        LIST,
-        "Address of a node, or of several separated by commas; the worker keeps a link to one of them.",
-        "节点地址,可用逗号分隔多个;执行器与其中一个保持连接。",
-    )
-    token: str | None = setting(
-        None,
-        TEXT,
-        "The token to show, where the node asks for one. Only as a variable: a command line is seen by others.",
-        "节点要求令牌时出示的令牌。只能用环境变量给出:命令行会被他人看到。",
-        secret=True,
-    )
-    token_file: Path | None = setting(
-        None,
-        PATH,
-        "A file that holds the token and that others cannot read.",
-        "存放令牌的文件,其他用户不可读。",
-    )
     name: str | None = setting(
         None,
         TEXT,
@@ -98,7 +75,3 @@ class WorkerSettings:
             except InvalidInput as error:
                 found.extend(error.errors)
         return found
-
-    def secret(self) -> str | None:
-        """The token, from wherever it was given. Raises RefusesToStart for a file that cannot be trusted."""
-        return token_of(self.token, self.token_file)
