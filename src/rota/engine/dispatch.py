@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from rota.contract.coordination import ReadyIndex
 from rota.contract.store import Store
 from rota.engine.roster import Roster, Seat
 from rota.engine.settings import EngineSettings
 from rota.engine.timer import Timer
-from rota.engine.waiters import Waiters
 from rota.life.duty import Errands
 from rota.life.failpoint import failpoint
 from rota.model import lifecycle
@@ -31,18 +30,19 @@ STORE_AWAY_PAUSE = 0.5
 MOST_A_ROUND = 2_000
 
 Pick = tuple[Seat, Task]
+GiveBack = Callable[[Seat, Sequence[Task], Reason], Coroutine[None, None, None]]
 
 
 class Dispatch:
     """Matches the lines with the roster whenever one of them changed."""
 
-    def __init__(
-        self, store: Store, index: ReadyIndex, roster: Roster, waiters: Waiters, timer: Timer, settings: EngineSettings
-    ) -> None:
+    undelivered: GiveBack
+    """Takes back leased tasks whose worker was gone before it could be told. Set by the engine."""
+
+    def __init__(self, store: Store, index: ReadyIndex, roster: Roster, timer: Timer, settings: EngineSettings) -> None:
         self._store = store
         self._index = index
         self._roster = roster
-        self._waiters = waiters
         self._timer = timer
         self._settings = settings
         self._rounds = Errands("dispatch")
@@ -207,25 +207,9 @@ class Dispatch:
             by_seat.setdefault(seat, []).append(task)
         for seat, tasks in by_seat.items():
             if seat.detached:
-                self._rounds.run(self.give_back(seat, tasks, Reason.GIVEN_BACK))
+                self._rounds.run(self.undelivered(seat, tasks, Reason.GIVEN_BACK))
             else:
                 seat.door.assign(tasks, suspects)
-
-    async def give_back(self, seat: Seat, tasks: Sequence[Task], reason: Reason) -> None:
-        """Leased tasks that their worker has not, or no longer: back into the line, or ended where cancel was asked."""
-        now = self._store.now()
-        held = {task.seq: task for task in tasks if seat.drop(task.id) is not None}
-        changes = [lifecycle.release(task, now, reason, self._settings.retention) for task in held.values()]
-        try:
-            applied = await self._store.apply(changes)
-        except RotaError:
-            return  # the leases lapse by themselves
-        moved = [held[change.seq] for change in changes if change.seq in applied.accepted]
-        for change in changes:
-            if change.seq in applied.accepted:
-                change.onto(held[change.seq])
-        self._waiters.tell([task for task in moved if task.state.ended])
-        self.ready(moved + applied.unblocked)
 
     async def _refill(self) -> None:
         self._refilling = True

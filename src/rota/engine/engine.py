@@ -19,6 +19,7 @@ from rota.engine.gauges import Figures, Gauges
 from rota.engine.intake import Intake
 from rota.engine.janitor import Janitor
 from rota.engine.outcome import Outcome
+from rota.engine.returns import Returns
 from rota.engine.roster import Roster
 from rota.engine.sessions import MISSING, Sessions, WorkerSession
 from rota.engine.settings import EngineSettings
@@ -59,14 +60,16 @@ class Engine:
         self._waiters = Waiters()
         self._gauges = Gauges()
         self._caretaker = Caretaker(store, self._roster, self._gauges, self._settings)
-        self._dispatch = Dispatch(store, index, self._roster, self._waiters, self._caretaker.timer, self._settings)
+        self._dispatch = Dispatch(store, index, self._roster, self._caretaker.timer, self._settings)
         self._janitor = Janitor(store, self._settings, chance)
         self._aftermath = Aftermath(self._waiters, self._dispatch, self._gauges, journal)
         self._intake = Intake(store, self._roster, self._dispatch, self._settings)
         self._calls = Calls(store, self._roster, self._aftermath, self._settings)
         outcome = Outcome(store, self._dispatch, self._aftermath, self._settings, chance)
+        returns = Returns(store, self._aftermath, self._settings)
+        self._dispatch.undelivered = returns.give_back
         self._sessions = Sessions(
-            store, self._roster, self._dispatch, outcome, self._caretaker, journal, self._settings
+            store, self._roster, self._dispatch, returns, outcome, self._caretaker, journal, self._settings
         )
         self._duties: list[asyncio.Task[None]] = []
         self._worker_names: dict[int, str] = {}

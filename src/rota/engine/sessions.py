@@ -11,6 +11,7 @@ from rota.contract.store import Store
 from rota.engine.caretaker import Caretaker
 from rota.engine.dispatch import Dispatch
 from rota.engine.outcome import Outcome
+from rota.engine.returns import Returns
 from rota.engine.roster import Roster, Seat
 from rota.engine.settings import EngineSettings
 from rota.life.duty import Errands
@@ -43,6 +44,7 @@ class Sessions:
         store: Store,
         roster: Roster,
         dispatch: Dispatch,
+        returns: Returns,
         outcome: Outcome,
         caretaker: Caretaker,
         journal: Journal,
@@ -51,6 +53,7 @@ class Sessions:
         self.store = store
         self.roster = roster
         self.dispatch = dispatch
+        self.returns = returns
         self.outcome = outcome
         self.caretaker = caretaker
         self.journal = journal
@@ -140,7 +143,7 @@ class Sessions:
             task for task in seat.held.values() if task.id not in said and task.state is State.RUNNING and task.seq
         ]
         if silent:
-            await self.dispatch.give_back(seat, silent, Reason.GIVEN_BACK)
+            await self.returns.give_back(seat, silent, Reason.GIVEN_BACK)
         unknown = [item.id for item in held if item.id not in seat.held]
         records = await self.store.get(unknown) if unknown else {}
         kept: list[Task] = []
@@ -223,7 +226,7 @@ class WorkerSession:
             if (task := self._seat.held.get(task_id)) is not None and task.attempt == attempt
         ]
         if tasks:
-            await self._all.dispatch.give_back(self._seat, tasks, _RELEASES.get(reason, Reason.RECALLED))
+            await self._all.returns.give_back(self._seat, tasks, _RELEASES.get(reason, Reason.RECALLED))
 
     def heartbeat(self, load: Load) -> None:
         """Notes the load, and renews the leases that are a third through their time."""
@@ -275,11 +278,11 @@ class WorkerSession:
         await self._all.store.retire(seat.number, reason)
         leased = [task for task in seat.held.values() if task.state is State.RUNNING and task.seq]
         if drained:
-            await self._all.dispatch.give_back(seat, leased, Reason.DRAINED)
+            await self._all.returns.give_back(seat, leased, Reason.DRAINED)
             return
         unstarted = [task for task in leased if task.id not in seat.started]
         if unstarted:
-            await self._all.dispatch.give_back(seat, unstarted, Reason.GIVEN_BACK)
+            await self._all.returns.give_back(seat, unstarted, Reason.GIVEN_BACK)
         await self._shorten([task for task in leased if task.id in seat.started])
 
     async def _shorten(self, tasks: Sequence[Task]) -> None:
