@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from rota.client.client import AsyncClient
 from rota.client.slots import LoopSlot, LoopSlots
+from rota.life.loop import new_loop
 from rota.model.errors import RotaError, Unavailable
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ class Portal:
             raise
 
     def _live(self) -> None:
-        with asyncio.Runner(loop_factory=_new_loop) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
@@ -157,14 +158,6 @@ def must_not_block(twin: str) -> None:
         raise RotaError(
             f"a sync call inside a running event loop would stop it: write `await …{twin}(…)` here", code="sync_in_loop"
         )
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 _portals: weakref.WeakSet[Portal] = weakref.WeakSet()

@@ -12,6 +12,7 @@ from rota.config.node import NodeSettings
 from rota.config.resolve import resolve
 from rota.config.sections import settings_in
 from rota.house.node import NodeInfo, serve_node
+from rota.life.loop import new_loop
 from rota.model.errors import Fault, InvalidInput
 from rota.telemetry.logs import log_to_stderr
 
@@ -27,16 +28,8 @@ def run_node(settings: NodeSettings, on_ready: Callable[[NodeInfo], None], apps:
     """Runs a node until TERM or INT; answers the exit code. Raises RefusesToStart."""
     log_to_stderr(settings.log_level, settings.log_format)
     sys.setswitchinterval(SWITCH_INTERVAL)
-    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(serve_node(settings, on_ready, apps or []))
-
-
-def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 class Node:

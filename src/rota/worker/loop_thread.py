@@ -9,17 +9,10 @@ from collections.abc import Coroutine
 from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
+from rota.life.loop import new_loop
+
 T = TypeVar("T")
 PATIENCE = 2.0
-
-
-def new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop where there is one."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 def wind_up(loop: asyncio.AbstractEventLoop) -> None:

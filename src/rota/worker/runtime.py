@@ -25,12 +25,13 @@ from rota.client.address import addresses
 from rota.client.connection import SDK, Connection, Dial
 from rota.client.said import SaidOptions, read_options
 from rota.life.clock import Clock, SystemClock
+from rota.life.loop import new_loop
 from rota.model.errors import InvalidInput, RotaError
 from rota.model.names import check_name
 from rota.worker.facts import gather
 from rota.worker.foreman import Foreman
 from rota.worker.logs import capturing
-from rota.worker.loop_thread import LoopEnded, LoopThread, new_loop, wind_up
+from rota.worker.loop_thread import LoopEnded, LoopThread, wind_up
 from rota.worker.registry import Registry, TaskFunction
 from rota.worker.signals import Signals
 
