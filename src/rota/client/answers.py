@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rota.client.payload import decode
-from rota.client.task_id import shown
 from rota.client.views import (
     AttemptView,
     CallView,
@@ -20,6 +19,7 @@ from rota.client.views import (
     TaskView,
     WorkerView,
 )
+from rota.model.text import task_id_text
 from rota.wire.codec_refusal import read_refusal
 from rota.wire.v1 import link_pb2 as pb
 
@@ -30,7 +30,7 @@ def instant(microseconds: int) -> datetime | None:
 
 def read_outcome(outcome: pb.Ended.Outcome) -> Outcome:
     return Outcome(
-        shown(outcome.id),
+        task_id_text(outcome.id),
         outcome.state,
         outcome.reason,
         outcome.attempt,
@@ -41,7 +41,7 @@ def read_outcome(outcome: pb.Ended.Outcome) -> Outcome:
 
 def read_task(task: pb.Task) -> TaskView:
     return TaskView(
-        shown(task.id),
+        task_id_text(task.id),
         task.method,
         task.version,
         task.group,
@@ -78,7 +78,7 @@ def read_log(line: pb.LogLine) -> LogView:
 
 def read_call(item: pb.Outcomes.Item) -> CallView:
     refusal = read_refusal(item.refusal) if item.HasField("refusal") else None
-    return CallView(shown(item.id), item.state, item.pending, refusal)
+    return CallView(task_id_text(item.id), item.state, item.pending, refusal)
 
 
 def read_worker(view: pb.WorkerView) -> WorkerView:

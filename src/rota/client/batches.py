@@ -11,10 +11,10 @@ from rota.client.answers import read_log, read_outcome
 from rota.client.call import AnyCall, as_calls
 from rota.client.core import FRAME_BYTES, FRAME_TASKS, SUBMITS_OUT, Core, Watch, receipt_of
 from rota.client.payload import check_size
-from rota.client.task_id import shown
 from rota.client.views import LogView, Outcome, Receipt
 from rota.link.client_end import Told
 from rota.model.errors import InvalidInput, RotaError, WaitTimeout
+from rota.model.text import task_id_text
 from rota.wire.codec_refusal import read_refusal
 from rota.wire.v1 import link_pb2 as pb
 
@@ -157,7 +157,7 @@ class _Arrivals:
 
 
 def _not_all(still_open: dict[int, _Arrival], timeout: float | None) -> WaitTimeout:
-    some = ", ".join(shown(watch.id) for watch in islice(still_open.values(), 3))
+    some = ", ".join(task_id_text(watch.id) for watch in islice(still_open.values(), 3))
     return WaitTimeout(
         f"{len(still_open)} tasks have not ended within {timeout:g} s ({some} …); they go on and can be waited for again"
     )

@@ -29,9 +29,10 @@ from rota.client.connection import Dial
 from rota.client.core import CONNECT_TIMEOUT, Core, Submitting, Watch, receipt_of
 from rota.client.payload import check_size
 from rota.client.said import Filter, Said
-from rota.client.task_id import read_id, shown
+from rota.client.task_id import read_id
 from rota.client.views import CallView, LogView, MethodView, Outcome, Receipt, StatsView, TaskView, WorkerView
 from rota.model.errors import NotFound, RotaError, WaitTimeout
+from rota.model.text import task_id_text
 from rota.wire.v1 import link_pb2 as pb
 
 T = TypeVar("T")
@@ -135,7 +136,7 @@ class AsyncClient:
         """The task, with past attempts and progress unless `detail` is False. Raises NotFound."""
         found = await self.get_many([task_id], detail=detail)
         if not found:
-            raise NotFound.task(shown(read_id(task_id)))
+            raise NotFound.task(task_id_text(read_id(task_id)))
         return next(iter(found.values()))
 
     async def get_many(self, ids: Iterable[TaskId], *, detail: bool = False) -> dict[str, TaskView]:
@@ -195,7 +196,7 @@ class AsyncClient:
         ended = {
             outcome.id: outcome async for outcome in _one_by_one(completed(self.core, dict.fromkeys(wanted), timeout))
         }
-        return [ended[shown(each)] for each in wanted]
+        return [ended[task_id_text(each)] for each in wanted]
 
     # --- act
 
@@ -245,7 +246,7 @@ async def _one_by_one(batches: AsyncIterator[Sequence[T]]) -> AsyncIterator[T]:
 
 def wait_timeout(task_id: bytes, timeout: float | None) -> WaitTimeout:
     return WaitTimeout(
-        f"task {shown(task_id)} has not ended within {timeout:g} s; it goes on, and can be waited for again"
+        f"task {task_id_text(task_id)} has not ended within {timeout:g} s; it goes on, and can be waited for again"
     )
 
 

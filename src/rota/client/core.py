@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 
 from rota.client.connection import Connection, Dial
 from rota.client.slots import Slot
-from rota.client.task_id import shown
 from rota.client.views import Receipt
 from rota.link.client_end import Answer, ClientEnd, Told
 from rota.model.errors import CannotConnect, RotaError, Unavailable
+from rota.model.text import task_id_text
 from rota.wire.codec_refusal import read_refusal
 from rota.wire.v1 import link_pb2 as pb
 
@@ -331,12 +331,12 @@ class Core:
 def receipt_of(task_id: bytes, exception: pb.Submitted.Exception | None) -> Receipt:
     """`exception`: what the node said of this task, if anything."""
     if exception is None:
-        return Receipt(shown(task_id))
+        return Receipt(task_id_text(task_id))
     if exception.HasField("refusal"):
         return Receipt("", refusal=read_refusal(exception.refusal))
     other = exception.duplicate_of
     duplicate = bool(other) and other != task_id  # its own id: this very submit had arrived before the link was lost
-    return Receipt(shown(other if duplicate else task_id), duplicate, exception.warning)
+    return Receipt(task_id_text(other if duplicate else task_id), duplicate, exception.warning)
 
 
 def _settle(items: list[Submitting], submitted: pb.Submitted) -> None:

@@ -1,4 +1,4 @@
-"""Ids of tasks: 16 bytes of a UUIDv7 on the wire, the canonical text for people."""
+"""Ids of tasks: made here, and read however they are given."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ from uuid import UUID
 from uuid_utils import uuid7
 
 from rota.model.errors import InvalidInput
+from rota.model.text import task_id_text
 
 
 def new_id() -> bytes:
     """A new id; later ones sort after earlier ones."""
     return uuid7().bytes
-
-
-def shown(task_id: bytes) -> str:
-    """As canonical text: 0198c0de-…"""
-    text = task_id.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def read_id(task_id: str | bytes | UUID) -> bytes:
@@ -30,5 +25,5 @@ def read_id(task_id: str | bytes | UUID) -> bytes:
         return UUID(task_id).bytes  # pyrefly: ignore[bad-argument-type]
     except (ValueError, TypeError, AttributeError):
         raise InvalidInput.at(
-            "id", "invalid_id", f"{task_id!r} is not the id of a task; ids look like {shown(bytes(16))}"
+            "id", "invalid_id", f"{task_id!r} is not the id of a task; ids look like {task_id_text(bytes(16))}"
         ) from None

@@ -9,9 +9,10 @@ import pytest
 from rota.client.address import addresses, link_url
 from rota.client.call import as_calls, call
 from rota.client.said import read_options
-from rota.client.task_id import new_id, read_id, shown
+from rota.client.task_id import new_id, read_id
 from rota.model.errors import InvalidInput
 from rota.model.method import NO_OPTIONS, Options
+from rota.model.text import task_id_text
 
 
 class OwnError(Exception):
@@ -98,8 +99,8 @@ def test_calls_may_be_tuples() -> None:
 def test_ids_are_shown_as_canonical_text_and_sort_by_time() -> None:
     first, second = new_id(), new_id()
     assert first < second
-    assert shown(first) == str(UUID(bytes=first))
-    assert read_id(shown(first)) == read_id(UUID(bytes=first)) == read_id(first) == first
+    assert task_id_text(first) == str(UUID(bytes=first))
+    assert read_id(task_id_text(first)) == read_id(UUID(bytes=first)) == read_id(first) == first
     for wrong in ("x", b"short", 3):
         with pytest.raises(InvalidInput, match="not the id"):
             read_id(wrong)  # type: ignore[arg-type]
