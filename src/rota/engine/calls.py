@@ -94,16 +94,11 @@ class Calls:
         for task, change in zip(tasks, changes, strict=True):
             if not isinstance(change, Move) or change.reason is not Reason.CANCEL_ASKED:
                 continue
-            held = self._held(task)
+            held = self._roster.in_hand(task)
             if held is not None and held.reason is not Reason.CANCEL_ASKED:
                 held.reason, held.outcome = Reason.CANCEL_ASKED, change.outcome
                 wished.append(held)
         return wished
-
-    def _held(self, task: Task) -> Task | None:
-        seat = self._roster.seat(task.worker)
-        held = seat.held.get(task.id) if seat is not None else None
-        return held if held is not None and held.attempt == task.attempt else None
 
     def _tell_workers(self, tasks: Sequence[Task]) -> None:
         refs: dict[int, list[tuple[bytes, int]]] = {}

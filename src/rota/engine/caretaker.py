@@ -2,7 +2,7 @@
 
 A plain loop, woken by one alarm at the earliest instant that the store knows of. It pages by (instant, seq), so that no
 block of rows can hold up those behind it, and every write is guarded by the instant itself: a lease that was renewed
-after it was read is left alone. It fails by stopping to make progress, which `age` shows.
+after it was read is left alone. A fault ends a round, never the loop; the next round comes after a second.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Caretaker:
 
     async def _round(self, aftermath: Aftermath) -> None:
         now = self._store.now()
-        keep = self._settings.retention
+        retention = self._settings.retention
         self._sparing = False
         await self._sweep(
             aftermath,
@@ -93,13 +93,13 @@ class Caretaker:
         await self._sweep(
             aftermath,
             lambda after: self._store.due(State.RUNNING, now, after, PAGE),
-            lambda task: None if self._spared(task, now) else lifecycle.rescue(self._informed(task), now, keep),
+            lambda task: None if self._spared(task, now) else lifecycle.rescue(self._informed(task), now, retention),
             _due_place,
         )
         await self._sweep(
             aftermath,
             lambda after: self._store.expiring(now, after, PAGE),
-            lambda task: lifecycle.expire(task, now, keep),
+            lambda task: lifecycle.expire(task, now, retention),
             _expiry_place,
         )
         self.last_success = now
@@ -133,8 +133,7 @@ class Caretaker:
 
     def _lost(self, task: Task) -> None:
         seat = self._roster.seat(task.worker)
-        held = seat.held.get(task.id) if seat is not None else None
-        if seat is not None and held is not None and held.attempt == task.attempt:
+        if seat is not None and self._roster.in_hand(task) is not None:
             seat.drop(task.id)
 
     def _freeze(self, now: int) -> None:
@@ -149,9 +148,8 @@ class Caretaker:
 
     def _informed(self, task: Task) -> Task:
         """The record, with a start that this node heard of and the store does not know yet."""
-        seat = self._roster.seat(task.worker)
-        held = seat.held.get(task.id) if seat is not None else None
-        if held is not None and held.attempt == task.attempt and task.started_at is None:
+        held = self._roster.in_hand(task)
+        if held is not None and task.started_at is None:
             task.started_at = held.started_at
         return task
 

@@ -133,6 +133,12 @@ class Roster:
     def seat(self, number: int | None) -> Seat | None:
         return self._seats.get(number) if number is not None else None
 
+    def in_hand(self, task: Task) -> Task | None:
+        """The record that the holder of this very attempt is known by here, if it is known here."""
+        seat = self.seat(task.worker)
+        held = seat.held.get(task.id) if seat is not None else None
+        return held if held is not None and held.attempt == task.attempt else None
+
     def named(self, worker_id: str) -> Seat | None:
         return self._by_id.get(worker_id)
 

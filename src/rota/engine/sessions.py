@@ -15,6 +15,7 @@ from rota.engine.returns import Returns
 from rota.engine.roster import Roster, Seat
 from rota.engine.settings import EngineSettings
 from rota.life.duty import Errands
+from rota.link.codes import Close
 from rota.model import lifecycle
 from rota.model.change import Change
 from rota.model.errors import Conflict
@@ -25,7 +26,6 @@ from rota.model.retry import SECOND
 from rota.model.task import Reason, State, Task
 from rota.model.worker import Facts, Load
 
-SUPERSEDED = 4409
 MISSING = "not heard of since the node started"
 MISSING_AFTER = 60.0
 """Seconds that workers of an earlier start have to come back before they are noted as gone."""
@@ -89,9 +89,9 @@ class Sessions:
             seat = known or Seat(number, facts, methods, session_key, door)
             if known is None:
                 await self._take_up(seat, self._leases.pop(number, ()))
-            if known is not None:
+            else:
                 if not known.detached and known.door is not door:
-                    known.door.close(SUPERSEDED, "the same worker connected again")
+                    known.door.close(Close.SUPERSEDED, "the same worker connected again")
                 seat.learn(facts, methods)
                 seat.door = door
             seat.draining, seat.detached, seat.seen_at = draining, False, self.store.now()
@@ -203,10 +203,6 @@ class WorkerSession:
         self._seat = seat
         self._door = door
 
-    @property
-    def number(self) -> int:
-        return self._seat.number
-
     def started(self, tasks: Sequence[Held]) -> None:
         """Notes that attempts have begun; repeated and stale ones are ignored."""
         if self._mine:
@@ -229,7 +225,7 @@ class WorkerSession:
             await self._all.returns.give_back(self._seat, tasks, _RELEASES.get(reason, Reason.RECALLED))
 
     def heartbeat(self, load: Load) -> None:
-        """Notes the load, and renews the leases that are a third through their time."""
+        """Notes the load, and renews the leases of which a quarter or more is spent."""
         if not self._mine:
             return
         seat, now = self._seat, self._all.store.now()

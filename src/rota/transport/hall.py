@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ import psutil
 
 from rota.access.policy import Policy
 from rota.engine.engine import Engine
+from rota.life.duty import Errands
 from rota.link.codes import Close
 from rota.link.node_end import Terms
 
 LONGEST_TICK = 1.0
 """Seconds between looks at every link (who is silent, who has not said Hello, who does not read); less than a heartbeat."""
-_logger = logging.getLogger("rota.transport")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Hall:
     def __init__(self, engine: Engine, policy: Policy, terms: Terms, facts: NodeFacts) -> None:
         self.engine, self.policy, self.terms, self.facts = engine, policy, terms, facts
         self._guests: set[Guest] = set()
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands = Errands("the end of a link")
         self._somebody_left = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._pause = min(LONGEST_TICK, terms.heartbeat / 4)
@@ -91,9 +90,7 @@ class Hall:
 
     def errand(self, work: Coroutine[None, None, None]) -> None:
         """Does something that outlives a link; `leave` waits for it."""
-        task = asyncio.get_running_loop().create_task(_logged(work))
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        self._errands.run(work)
 
     async def leave(self, reason: str = "the node stops", within: float = 5.0) -> None:
         """Begins no further request, and closes every link as going away once those under way are answered.
@@ -116,8 +113,7 @@ class Hall:
         while self._guests:
             self._somebody_left.clear()
             await self._somebody_left.wait()
-        if self._errands:
-            await asyncio.wait(self._errands)
+        await self._errands.done()
 
     def _tick(self) -> None:
         self._timer = None
@@ -125,10 +121,3 @@ class Hall:
             guest.tick()
         if self._guests:
             self._timer = asyncio.get_running_loop().call_later(self._pause, self._tick)
-
-
-async def _logged(work: Coroutine[None, None, None]) -> None:
-    try:
-        await work
-    except Exception:
-        _logger.exception("the engine failed at the end of a link")
