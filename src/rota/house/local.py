@@ -12,9 +12,7 @@ from rota.contract.store import Store
 from rota.engine.settings import EngineSettings
 from rota.house.parts import Parts, choose_store, node_id_in
 from rota.life.clock import Clock
-from rota.link.node_end import Terms
 from rota.model.version import VERSION
-from rota.observe.logs import DEFAULT_QUOTA
 from rota.transport.lobby import NodeFacts
 from rota.transport.local import LocalDoor
 
@@ -50,26 +48,12 @@ def local_node(
         store = choose_store(f"sqlite:///{data.absolute() / 'rota.db'}", clock=clock)
     store = store or choose_store("memory:", clock=clock)
     settings = settings or EngineSettings()
-    node_id = node_id_in(data, None)
     facts = NodeFacts(
-        node_id, VERSION, "embedded", "sqlite" if data else "memory", "full" if data else "none", str(data or "")
-    )
-    terms = Terms(
-        node_id,
+        node_id_in(data, None),
         VERSION,
-        max_batch=settings.max_batch,
-        max_payload=settings.max_payload,
-        lease_ttl=settings.lease_ttl,
-        closed_lease_ttl=settings.closed_lease_ttl,
+        "embedded",
+        "sqlite" if data else "memory",
+        "full" if data else "none",
+        str(data or ""),
     )
-    return LocalNode(
-        Parts(
-            store,
-            settings=settings,
-            policy=Policy(open_mode=True),
-            terms=terms,
-            facts=facts,
-            log_quota=DEFAULT_QUOTA,
-            chance=chance,
-        )
-    )
+    return LocalNode(Parts(store, settings=settings, policy=Policy(open_mode=True), facts=facts, chance=chance))

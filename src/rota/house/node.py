@@ -23,9 +23,9 @@ from rota.config.node import NodeSettings
 from rota.engine.settings import EngineSettings
 from rota.house.parts import Parts, choose_store, node_id_in
 from rota.link.channel import MAX_FRAME
-from rota.link.node_end import Terms
 from rota.model.errors import RefusesToStart
 from rota.model.lifecycle import Retention
+from rota.model.retry import SECOND
 from rota.model.version import VERSION
 from rota.transport.http_app import HttpApp
 from rota.transport.http_server import HttpServer
@@ -83,7 +83,7 @@ class ServedNode:
             exits.push_async_callback(parts.close)
             await server.start()
             exits.push_async_callback(server.stop)
-            exits.push_async_callback(parts.lobby.leave, "the node stops", settings.shutdown_grace / 1e6 / 2)
+            exits.push_async_callback(parts.lobby.leave, "the node stops", settings.shutdown_grace / SECOND / 2)
             exits.callback(parts.engine.drain)
             exits.callback(self._drains)
             if self._apps:
@@ -126,14 +126,6 @@ class ServedNode:
             "none" if in_memory else settings.durability,
             str(settings.data.absolute()),
         )
-        terms = Terms(
-            node_id,
-            VERSION,
-            heartbeat=settings.heartbeat / 1e6,
-            max_payload=settings.max_payload,
-            lease_ttl=settings.lease_ttl,
-            closed_lease_ttl=settings.closed_lease_ttl,
-        )
         engine = EngineSettings(
             lease_ttl=settings.lease_ttl,
             closed_lease_ttl=settings.closed_lease_ttl,
@@ -143,9 +135,15 @@ class ServedNode:
             max_queued=settings.max_queued,
         )
         policy = Policy(open_mode=not len(tokens), tokens=tokens)
-        return Parts(
-            store, settings=engine, policy=policy, terms=terms, facts=facts, log_quota=settings.log_bytes
-        ), facts
+        parts = Parts(
+            store,
+            settings=engine,
+            policy=policy,
+            facts=facts,
+            heartbeat=settings.heartbeat / SECOND,
+            log_quota=settings.log_bytes,
+        )
+        return parts, facts
 
 
 async def serve_node(

@@ -17,8 +17,10 @@ from rota.engine.settings import EngineSettings
 from rota.life.clock import Clock, SystemClock
 from rota.link.node_end import Terms
 from rota.model.errors import InvalidInput
-from rota.observe.logs import LogBook
+from rota.observe.logs import DEFAULT_QUOTA, LogBook
 from rota.transport.lobby import Lobby, NodeFacts
+
+HEARTBEAT = 10.0
 
 
 def choose_store(url: str, durability: str = "full", clock: Clock | None = None) -> Store:
@@ -36,7 +38,10 @@ def choose_store(url: str, durability: str = "full", clock: Clock | None = None)
 
 
 class Parts:
-    """A node without doors. `open` and `close` go through the parts in order; `close` may be called twice."""
+    """A node without doors. `open` and `close` go through the parts in order; `close` may be called twice.
+
+    `heartbeat`: seconds; what the node tells in its Welcome follows from the settings.
+    """
 
     def __init__(
         self,
@@ -44,15 +49,24 @@ class Parts:
         *,
         settings: EngineSettings,
         policy: Policy,
-        terms: Terms,
         facts: NodeFacts,
-        log_quota: int,
+        heartbeat: float = HEARTBEAT,
+        log_quota: int = DEFAULT_QUOTA,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.store = store
         self._index = LocalIndex(store)
         self._journal = LogBook(store, log_quota)
         self.engine = Engine(store, self._index, self._journal, settings, chance)
+        terms = Terms(
+            facts.node_id,
+            facts.version,
+            heartbeat=heartbeat,
+            max_batch=settings.max_batch,
+            max_payload=settings.max_payload,
+            lease_ttl=settings.lease_ttl,
+            closed_lease_ttl=settings.closed_lease_ttl,
+        )
         self.lobby = Lobby(self.engine, policy, terms, facts)
         self._exits = contextlib.AsyncExitStack()
 
@@ -78,11 +92,15 @@ def node_id_in(data: Path | None, said: str | None) -> str:
     if said is not None:
         return said
     if data is None:
-        return f"node-{uuid.uuid4().hex[:12]}"
+        return _new_id()
     file = data / "node-id"
     try:
         return file.read_text("utf-8").strip()
     except FileNotFoundError:
-        made = f"node-{uuid.uuid4().hex[:12]}"
+        made = _new_id()
         file.write_text(made + "\n", "utf-8")
         return made
+
+
+def _new_id() -> str:
+    return f"node-{uuid.uuid4().hex[:12]}"
