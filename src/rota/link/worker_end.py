@@ -4,8 +4,8 @@ Frames and facts go in, frames and attempts come out; `now` is monotonic seconds
 held and every outcome that no node has confirmed is told again by `register` after a reconnection. A frame that is
 doubled, late or about an attempt that is not held changes nothing.
 
-Leases. A heartbeat renews them, counted from when it was sent, for the share of the time to live that a node leaves at
-least. A node that answers heartbeats proves that it had them; from its first answer on only answered ones count. While
+Leases. A heartbeat that was answered renews them, counted from when it was sent, for the share of the time to live that a
+node leaves at least. One that was not answered renews nothing: the link may be open only to one side. While
 the link is down a lease holds no longer than `closed_lease_ttl` after the last send, as the node will count it. `lapsed`
 then gives up what is not finished.
 """
@@ -113,7 +113,6 @@ class WorkerEnd(Generic[A]):
         self._not_before = 0.0
         self._registers: dict[int, float] = {}
         self._beats: dict[int, float] = {}
-        self._answers_beats = False
         self._lease_until = float("inf")
 
     # ---------------------------------------------------------------- the link comes and goes
@@ -121,7 +120,6 @@ class WorkerEnd(Generic[A]):
     def up(self, welcome: pb.Welcome, now: float) -> None:
         """A new link: nothing is reported over it before `is_registered`."""
         self.registered = False
-        self._answers_beats = False
         self._beats.clear()
         self._registers.clear()
         self._not_before = 0.0
@@ -177,22 +175,19 @@ class WorkerEnd(Generic[A]):
     # ---------------------------------------------------------------- leases
 
     def heartbeat(self, load: Load, now: float) -> pb.Frame:
-        """Renews every lease, from now on."""
+        """Renews every lease from `now`, once it is answered."""
         frame = pb.Frame(request=self._next_request())
         write_load(load, frame.heartbeat.load)
         self._beats[frame.request] = now
-        if not self._answers_beats:
-            self._renewed(now)
-            while len(self._beats) > LOST_BEATS:
-                del self._beats[next(iter(self._beats))]
+        while len(self._beats) > LOST_BEATS:
+            del self._beats[next(iter(self._beats))]
         return frame
 
     def done(self, request: int) -> None:
         """A plain answer. To a heartbeat: the node had it, so that leases hold from when it was sent."""
         sent = self._beats.pop(request, None)
         if sent is not None:
-            self._answers_beats = True
-            self._renewed(sent)
+            self._lease_until = max(self._lease_until, sent + self._good_for)
 
     @property
     def lease_until(self) -> float:
@@ -351,9 +346,6 @@ class WorkerEnd(Generic[A]):
         attempt.failure = Failure(("OutcomeRefused",), failure.detail)
         self._waiting.append(attempt)
         return True
-
-    def _renewed(self, sent: float) -> None:
-        self._lease_until = max(self._lease_until, sent + self._good_for)
 
     @property
     def _good_for(self) -> float:

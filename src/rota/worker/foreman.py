@@ -165,7 +165,7 @@ class Foreman:
             connection.urls = (*urls, *(url for url in connection.urls if url not in urls))
 
     def _beat(self) -> None:
-        """Heartbeats in time, and a sign of life every second while something runs: leases count from the last send."""
+        """Heartbeats in time, and a sign of life every second while something runs: a lost link is counted from the last send."""
         now, every = self._post.time(), self.end.lease_ttl / 3
         if self.end.registered and now - self._last_beat >= every * 0.99:
             self._last_beat = now

@@ -274,15 +274,26 @@ def test_leases_are_counted_from_when_the_registration_was_sent() -> None:
     assert end.lease_until == pytest.approx(24.5)
 
 
-def test_sent_heartbeats_renew_until_a_node_answers_them() -> None:
+def test_a_heartbeat_renews_from_when_it_was_sent_once_it_is_answered() -> None:
     end = at_work(0)
     first = end.heartbeat(Load(), 5)
-    assert end.lease_until == pytest.approx(19.5)
+    assert end.lease_until == pytest.approx(14.5)
     end.done(first.request)
+    assert end.lease_until == pytest.approx(19.5)
     second = end.heartbeat(Load(), 10)
     assert end.lease_until == pytest.approx(19.5)
     end.done(second.request)
     assert end.lease_until == pytest.approx(24.5)
+
+
+def test_a_link_that_is_half_open_from_its_beginning_renews_nothing() -> None:
+    """A cut before the first answer: beats into the void must not keep a lease that the node lets lapse."""
+    end = at_work(0)
+    runs, _ = end.assigned(assign((1, 1)))
+    for at in range(1, 15):
+        end.heartbeat(Load(), at)
+    assert end.lapsed(14.4) == []
+    assert end.lapsed(14.5) == runs
 
 
 def test_a_lost_link_shortens_the_leases_by_the_last_send() -> None:

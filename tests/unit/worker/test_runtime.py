@@ -632,6 +632,22 @@ async def test_a_half_open_link_stops_tasks_when_heartbeats_are_no_longer_answer
         await node.until(lambda: (1, "lapsed") in node.released())
 
 
+async def test_a_link_half_open_from_its_beginning_stops_tasks_too() -> None:
+    node, ended = ScriptedNode(lease_ttl=0.6), asyncio.Event()
+    node.answers_heartbeats = False
+
+    async def slow(value: Any) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async with at_work(node, ("slow", slow)):
+        node.give(1, "slow")
+        await asyncio.wait_for(ended.wait(), 5)
+        await node.until(lambda: (1, "lapsed") in node.released())
+
+
 async def test_recall_gives_back_the_last_unstarted_tasks() -> None:
     node, gate = ScriptedNode(), asyncio.Event()
 
