@@ -15,7 +15,7 @@ from rota import Client
 
 SHORT = ("--lease-ttl", "3s", "--heartbeat", "1s", "--closed-lease-ttl", "1s")
 UNHURRIED = ("--lease-ttl", "6s", "--heartbeat", "2s", "--closed-lease-ttl", "2s")
-"""A worker trusts three quarters of its lease; the rest has to be longer than a busy machine keeps it waiting."""
+"""A worker trusts three quarters of its lease; with these the rest is longer than a handler takes to stop."""
 
 
 def begun(where: House, count: int, task: str | None = None, timeout: float = 20.0) -> list[dict]:
@@ -113,16 +113,22 @@ def test_a_partition_is_noticed_and_the_task_finishes_once_elsewhere(tmp_path: P
         near = where.start_worker()
         again = begun(where, 2, timeout=40)[-1]
         assert again["pid"] == near.pid
+        # Cut off from the node's words only, the far worker can still give its task back, and is sent it once more in vain.
+        newest = again["attempt"]
+        assert newest == 2 or (cut == "down" and newest == 3)
         gate.touch()
-        assert client.wait(task.id, timeout=20).value() == "done by attempt 2"
+        assert client.wait(task.id, timeout=20).value() == f"done by attempt {newest}"
         ends = [run for run in where.runs() if run["event"] == "end"]
-        assert {run["attempt"] for run in ends} == {2}, "the cut-off worker stopped its attempt by its own deadline"
+        assert {run["attempt"] for run in ends} == {newest}, (
+            "the cut-off worker stopped its attempt by its own deadline"
+        )
+        assert [run["attempt"] for run in where.runs() if run["pid"] == far.pid] == [1], "and never began another"
         wire.heal()
         deadline = time.monotonic() + 30
         while sum(worker.online for worker in client.workers()) < 2 and time.monotonic() < deadline:
             threading.Event().wait(0.05)
         assert sum(worker.online for worker in client.workers()) == 2
-        assert client.get(task.id).attempt == 2
+        assert client.get(task.id).attempt == newest
 
 
 def test_a_task_that_kills_its_workers_is_poison_after_three(tmp_path: Path) -> None:
