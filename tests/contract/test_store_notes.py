@@ -42,6 +42,24 @@ async def test_a_retired_worker_is_listed_for_a_day(desk: Desk) -> None:
     assert await desk.store.enlist(Facts("w-9"), []) != number
 
 
+async def test_of_very_many_that_are_gone_the_newest_thousand_are_listed_for_the_day(desk: Desk) -> None:
+    staying = await desk.store.enlist(Facts("here"), [])
+    numbers = []
+    for name in range(1_005):
+        numbers.append(await desk.store.enlist(Facts(f"w{name}"), []))
+        if name % 2:  # two at an instant
+            desk.clock.advance(1)
+        await desk.store.retire(numbers[-1], "crashed")
+    await desk.store.purge(10)
+    assert len(await desk.store.workers()) == 1_006, "an hour is theirs, however many they are"
+    desk.clock.advance(3600)
+    await desk.store.purge(10)
+    assert {worker.number for worker in await desk.store.workers()} == {staying, *numbers[5:]}
+    desk.clock.advance(24 * 3600)
+    await desk.store.purge(10)
+    assert [worker.number for worker in await desk.store.workers()] == [staying]
+
+
 async def test_a_worker_that_comes_back_is_online_again(desk: Desk) -> None:
     number = await desk.store.enlist(FACTS, [])
     await desk.store.retire(number, "closed")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Unpack
 
 from rota.client.payload import encode
@@ -11,11 +10,12 @@ from rota.client.said import Said, read_options
 from rota.client.task_id import new_id
 from rota.model.errors import InvalidInput
 from rota.model.method import NO_OPTIONS, Options
+from rota.model.record import record
 from rota.wire.codec_options import write_options
 from rota.wire.v1 import link_pb2 as pb
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """Made by `call()`; may be submitted any number of times, each time as a new task."""
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from rota.client.payload import decode
 from rota.model.errors import NotFound, RotaError, TaskCancelled, TaskExpired, TaskFailed, TaskTimedOut
+from rota.model.record import record
 
 ENDED_STATES = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Receipt:
     """The answer to one submitted task."""
 
@@ -40,7 +41,7 @@ class ErrorView:
         return self.types[0] if self.types else ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outcome:
     """How a task ended."""
 

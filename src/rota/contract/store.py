@@ -23,6 +23,7 @@ from rota.model.change import Change
 from rota.model.errors import RotaError
 from rota.model.log import LogLine, Progress
 from rota.model.method import Method
+from rota.model.record import record
 from rota.model.task import AttemptRecord, Lane, State, Task
 from rota.model.worker import Facts, WorkerRecord
 
@@ -49,7 +50,7 @@ class Entry:
     """Of the body, to tell a repeat from another body under the same key."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Receipt:
     """The answer for one entry: the task that now stands for it, or why there is none."""
 
@@ -123,8 +124,9 @@ class Store(Protocol):
         """
         ...
 
-    async def apply(self, changes: Sequence[Change]) -> Applied:
-        """Applies each change whose guard holds. A batch has at most one change a row.
+    async def apply(self, changes: Sequence[Change], *, patient: bool = False) -> Applied:
+        """Applies each change whose guard holds. A batch has at most one change a row. A `patient` one may be held back
+        for a few milliseconds, so that it shares a commit with others.
 
         In the same transaction: past attempts are kept; a change that ends a task frees its keys, and the next waiting
         task of its order key is unblocked; one that revives an ended task takes its unique key again, and is not

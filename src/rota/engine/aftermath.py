@@ -10,7 +10,7 @@ from rota.engine.dispatch import Dispatch
 from rota.engine.gauges import Gauges
 from rota.engine.waiters import Waiters
 from rota.model.change import Change
-from rota.model.task import State, Task
+from rota.model.task import Reason, State, Task
 
 
 class Aftermath:
@@ -21,6 +21,10 @@ class Aftermath:
         self._dispatch = dispatch
         self._gauges = gauges
         self._journal = journal
+
+    def awaited(self, tasks: Sequence[Task]) -> bool:
+        """Somebody waits for one of these to end: a client, or the next task of its key."""
+        return self._waiters.any_for(tasks) or any(task.spec.order_key or task.spec.unique_key for task in tasks)
 
     def follow(self, tasks: Sequence[Task], changes: Sequence[Change], applied: Applied) -> None:
         """`tasks` are the records that `changes` were made from, in the same order."""
@@ -35,6 +39,7 @@ class Aftermath:
                 ended.append(task)
             elif task.state is not State.RUNNING:
                 moved_on.append(task)
+                self._gauges.rescued += task.reason is Reason.CRASHED
         if ended:
             self._gauges.ended(ended)
             self._waiters.tell(ended)

@@ -147,7 +147,7 @@ class Engine:
         states = await self._store.states(ids)
         unknown = [task_id for task_id in ids if task_id not in states]
         self._waiters.remove(waiter, unknown)
-        ended = [task_id for task_id, state in states.items() if state.ended]
+        ended = [task_id for task_id, state in states.items() if state >= State.SUCCEEDED]
         if ended:
             records = await self._store.get(ended)
             self._waiters.tell_one(waiter, [task for task in records.values() if task.state.ended])

@@ -81,7 +81,7 @@ class Outcome:
         self._dispatch.kick()
         failpoint("outcome.before_store")
         try:
-            applied = await self._store.apply(changes)
+            applied = await self._store.apply(changes, patient=not self._aftermath.awaited(tasks))
         except BaseException:
             seat.give(tasks)
             seat.started.update(task.id for task in tasks)
@@ -148,6 +148,8 @@ class Outcome:
             failure = Failure(("ResultTooLarge",), self._too_large(report))
             return lifecycle.fail(task, failure, Reason.RESULT_TOO_LARGE, report.started_at, now, keep, self._chance)
         failure = report.failure or Failure()
+        if report.verdict is Verdict.CRASHED:
+            return lifecycle.crash(task, failure, report.started_at, now, keep)
         if (reason := _STOPS.get(report.verdict)) is not None:
             return lifecycle.stop(task, reason, failure.message, report.started_at, now, keep)
         return lifecycle.fail(
@@ -182,6 +184,8 @@ def _is_repeat(task: Task, seat: Seat, report: Report) -> bool:
 
 def _was_retried(task: Task, report: Report) -> bool:
     """The failure is known already: the task waits for, or has had, its next try by it."""
+    if report.verdict is Verdict.CRASHED:
+        return task.attempt == report.attempt and task.state is State.READY and task.reason is Reason.CRASHED
     return (
         task.attempt == report.attempt
         and task.state in (State.SCHEDULED, State.READY)

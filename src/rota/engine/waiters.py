@@ -29,6 +29,10 @@ class Waiters:
         for task_id in list(waits) if ids is None else ids:
             self._part(task_id, waiter)
 
+    def any_for(self, tasks: Iterable[Task]) -> bool:
+        """Somebody waits for one of these."""
+        return bool(self._by_task) and any(task.id in self._by_task for task in tasks)
+
     def tell(self, tasks: Iterable[Task]) -> None:
         """Tells everybody who waits for one of these ended tasks."""
         if not self._by_task:

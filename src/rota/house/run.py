@@ -12,6 +12,7 @@ from rota.config.node import NodeSettings
 from rota.config.resolve import resolve
 from rota.config.sections import settings_in
 from rota.house.node import NodeInfo, serve_node
+from rota.life.collector import collect_seldom
 from rota.life.loop import new_loop
 from rota.model.errors import Fault, InvalidInput
 from rota.telemetry.logs import log_to_stderr
@@ -28,8 +29,14 @@ def run_node(settings: NodeSettings, on_ready: Callable[[NodeInfo], None], apps:
     """Runs a node until TERM or INT; answers the exit code. Raises RefusesToStart."""
     log_to_stderr(settings.log_level, settings.log_format)
     sys.setswitchinterval(SWITCH_INTERVAL)
+
+    def ready(info: NodeInfo) -> None:
+        if not apps:
+            collect_seldom()
+        on_ready(info)
+
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(serve_node(settings, on_ready, apps or []))
+        return runner.run(serve_node(settings, ready, apps or []))
 
 
 class Node:
@@ -64,4 +71,5 @@ def _text(value: object) -> str:
 
 
 def _say(info: NodeInfo) -> None:
-    print(f"Rota node {info.node_id} at {info.http_url}, store {info.store} ({info.durability})", flush=True)  # noqa: T201
+    grpc = f" and {info.grpc_address} (gRPC)" if info.grpc_address else ""
+    print(f"Rota node {info.node_id} at {info.http_url}{grpc}, store {info.store} ({info.durability})", flush=True)  # noqa: T201

@@ -9,12 +9,11 @@ The in-memory driver applies a Change by `guard` and `onto`; they are the meanin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from rota.model.record import record
 from rota.model.task import AttemptRecord, Reason, State, Task
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claim:
     """ready → running: raises the attempt and grants a lease."""
 
@@ -34,7 +33,7 @@ class Claim:
         task.worker, task.claimed_at, task.due_at, task.started_at = self.worker, self.claimed_at, self.due_at, None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Start:
     """The worker has started the attempt: from now on its loss counts as a rescue."""
 
@@ -50,7 +49,7 @@ class Start:
         task.started_at = self.started_at
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Renew:
     """A new deadline for a lease: later by a heartbeat, sooner when the link closed."""
 
@@ -66,7 +65,7 @@ class Renew:
         task.due_at = self.due_at
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finish:
     """running → ended, by the holder of the attempt. Frees the task's keys in the same transaction."""
 
@@ -92,7 +91,7 @@ class Finish:
         task.started_at, task.ended_at, task.outcome = self.started_at, self.ended_at, self.outcome
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Move:
     """Every other change of state. It sets all the columns that can change.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rota.model.method import NO_OPTIONS, Options
+from rota.model.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Submission:
     """Not checked yet; intake checks it and makes the record."""
 

@@ -10,7 +10,7 @@ from rota.model import lifecycle
 from rota.storage.intake import Answered, Body, Decision, decide
 from rota.storage.keeping import IDEMPOTENCY_TTL
 from rota.storage.records import ordered
-from rota.storage.rows import task_row
+from rota.storage.rows import fresh_row, is_fresh, task_row
 from rota.storage.statements import keys, tasks
 from rota.storage.transaction import Transaction
 
@@ -37,8 +37,15 @@ def _insert(tx: Transaction, entries: Sequence[Entry], behind: Set[bytes]) -> ra
     if behind:
         records = [ordered(task) if task.id in behind else task for task in records]
     number = tx.lane_number
-    rows = [task_row(task, seq, number(task.spec.lane)) for task, seq in zip(records, seqs, strict=True)]
-    tasks.INSERT.run(tx.connection, rows)
+    fresh: list[tuple[object, ...]] = []
+    others: list[tuple[object, ...]] = []
+    for task, seq in zip(records, seqs, strict=True):
+        if is_fresh(task):
+            fresh.append(fresh_row(task, seq, number(task.spec.lane)))
+        else:
+            others.append(task_row(task, seq, number(task.spec.lane)))
+    tasks.INSERT_FRESH.run(tx.connection, fresh)
+    tasks.INSERT.run(tx.connection, others)
     tx.moved.update(int(task.state) for task in records)
     tx.tell(partial(_tell, entries, seqs, behind))
     return seqs

@@ -16,7 +16,7 @@ from rota.storage.records import within
 from rota.storage.statements import history, places, tasks
 from rota.storage.statements.sql import Packed
 
-_STATES = {int(state): state for state in State}
+_STATES = {str(int(state)): state for state in State}
 FIRST = (-(2**63), 0)
 """A place before every other."""
 RARE = 10_000
@@ -36,8 +36,10 @@ class Look:
         return {task.id: task for task in self._tasks(found)}
 
     def states(self, ids: Sequence[bytes]) -> dict[bytes, State]:
-        found = tasks.STATES.rows(self._connection, [(task_id,) for task_id in dict.fromkeys(ids)])
-        return {task_id: _STATES[state] for task_id, state in found}
+        if not ids:
+            return {}
+        ((digits,),) = tasks.STATES.rows(self._connection, ids=b"".join(ids))
+        return {task_id: _STATES[digit] for task_id, digit in zip(ids, digits, strict=True) if digit != "0"}
 
     def line(self, lane: Lane, after: tuple[int, int] | None, limit: int, max_bytes: int) -> list[Task]:
         number = self._lanes.number(lane)

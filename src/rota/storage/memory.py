@@ -20,7 +20,7 @@ from rota.model.method import Method
 from rota.model.task import AttemptRecord, Lane, Reason, State, Task
 from rota.model.worker import Facts, WorkerRecord
 from rota.storage.intake import Answered, Body, decide
-from rota.storage.keeping import GONE_KEPT, IDEMPOTENCY_TTL
+from rota.storage.keeping import GONE_KEPT, GONE_LEAST, GONE_MOST, IDEMPOTENCY_TTL
 from rota.storage.records import copied, within
 
 
@@ -88,7 +88,7 @@ class MemoryStore:
         if spec.order_key is not None:
             self._order[spec.order_key].add(task.seq)
 
-    async def apply(self, changes: Sequence[Change]) -> Applied:
+    async def apply(self, changes: Sequence[Change], *, patient: bool = False) -> Applied:
         self._check_open()
         now, applied = self.now(), Applied()
         # Keys that this batch frees may be taken again by what it revives, in whatever order they are named.
@@ -196,9 +196,10 @@ class MemoryStore:
 
     def _forget(self, now: int) -> None:
         self._answers = {key: kept for key, kept in self._answers.items() if kept[1] > now}
-        gone = [n for n, w in self._workers.items() if w.gone_at is not None and w.gone_at + GONE_KEPT <= now]
-        for number in gone:
-            del self._workers[number]
+        gone = sorted(((w.gone_at, n) for n, w in self._workers.items() if w.gone_at is not None), reverse=True)
+        for place, (gone_at, number) in enumerate(gone):
+            if gone_at + (GONE_LEAST if place >= GONE_MOST else GONE_KEPT) <= now:
+                del self._workers[number]
 
     def _remove(self, tasks: Sequence[Task]) -> None:
         for task in tasks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rota.model.task import ENDED, State
-from rota.storage.keeping import GONE_KEPT
+from rota.storage.keeping import GONE_KEPT, GONE_LEAST, GONE_MOST
 from rota.storage.statements import history, keys, places, tasks
 from rota.storage.transaction import Transaction
 
@@ -17,7 +17,7 @@ FOREVER = 2**63 - 1
 def purge(tx: Transaction, limit: int, keep_ended: int | None) -> tuple[int, bool]:
     """How many tasks went, and whether old idempotency keys may be left."""
     forgotten = keys.FORGET.run(tx.connection, now=tx.now, limit=CHUNK)
-    places.REMOVE_WORKERS.run(tx.connection, before=tx.now - GONE_KEPT)
+    places.REMOVE_WORKERS.run(tx.connection, before=tx.now - GONE_KEPT, recent=tx.now - GONE_LEAST, most=GONE_MOST)
     doomed = _past_time(tx, limit)
     if keep_ended is not None and len(doomed) < limit:
         doomed |= _beyond(tx, limit - len(doomed), keep_ended, doomed)

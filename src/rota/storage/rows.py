@@ -93,6 +93,16 @@ def task_row(task: Task, seq: int, lane: int) -> tuple[object, ...]:
     )
 
 
+def is_fresh(task: Task) -> bool:
+    """Its row is as `fresh_row` says."""
+    return task.state is State.READY and task.reason is Reason.SUBMITTED and task.expire_at is None
+
+
+def fresh_row(task: Task, seq: int, lane: int) -> tuple[object, ...]:
+    spec = task.spec
+    return seq, task.id, lane, task.line, spec.created_at, pack_spec(spec)
+
+
 def task_of(row: Row, lane_of: Callable[[int], Lane]) -> Task:
     (seq, task_id, lane, state, reason, line, attempt, failures, rescues) = row[:9]
     (due_at, expire_at, worker, claimed_at, started_at, ended_at, created_at, outcome, spec) = row[9:]

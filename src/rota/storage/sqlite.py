@@ -121,8 +121,9 @@ class SqliteStore:
     async def submit(self, entries: Sequence[Entry], *, atomic: bool = False) -> list[Receipt]:
         return await self._write(len(entries), accepting.submit, entries, atomic)
 
-    async def apply(self, changes: Sequence[Change]) -> Applied:
-        return await self._write(len(changes), changing.apply, changes)
+    async def apply(self, changes: Sequence[Change], *, patient: bool = False) -> Applied:
+        run = partial(changing.apply, changes=changes)
+        return await self._open_writer().write(len(changes), run, patient=patient)
 
     async def enlist(self, facts: Facts, methods: Sequence[Method]) -> int:
         return await self._write(1, noting.enlist, facts, methods)

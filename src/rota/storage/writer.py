@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from rota.life.clock import Clock
 from rota.life.failpoint import failpoint
@@ -31,11 +31,14 @@ from rota.storage.wal import WalKeeper
 from rota.storage.watch import FileWatch
 
 log = logging.getLogger("rota.storage")
+T = TypeVar("T")
 
 MOST_OPERATIONS, MOST_ROWS = 2_000, 10_000
 """Of one group: they bound the time that one commit takes."""
 MOST_WAITING = 20_000
 """Operations that may wait; more are refused."""
+PATIENCE = 0.002
+"""Seconds that a patient operation waits for company."""
 IDLE, WATCH = 0.5, 5.0
 """Seconds without work until the log is checkpointed, and between two looks at the file."""
 
@@ -46,6 +49,8 @@ class Operation:
     rows: int
     """About how many rows it writes."""
     future: asyncio.Future[Any]
+    patient: bool = False
+    """Nobody waits for it: it may wait a moment for company."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,13 @@ class Writer:
         self._thread = Thread(target=self._work, name="rota-store-writer", daemon=True)
         self._thread.start()
 
-    async def write(self, rows: int, run: Callable[[Transaction], Any]) -> Any:
+    async def write(self, rows: int, run: Callable[[Transaction], T], *, patient: bool = False) -> T:
         """Answers after the commit. Cancelling it only stops the caller from hearing of it."""
         if self._waiting >= MOST_WAITING:
             raise unavailable(self._path, f"{MOST_WAITING} writes are waiting for the disk; come again later")
-        future: asyncio.Future[Any] = self._loop.create_future()
+        future: asyncio.Future[T] = self._loop.create_future()
         self._waiting += 1
-        self._queue.put(Operation(run, rows, future))
+        self._queue.put(Operation(run, rows, future, patient))
         return await future
 
     async def stop(self) -> None:
@@ -102,7 +107,11 @@ class Writer:
         self._call(self._stopped.set_result, None)
 
     def _gather(self) -> tuple[list[Operation], bool]:
-        """What has arrived, up to a group's size; it waits for the first, or until it is time to rest."""
+        """What has arrived, up to a group's size; it waits for the first, or until it is time to rest.
+
+        A first one that is patient is given a moment for company, once: tasks that come one by one so take one commit each
+        instead of two, a submit's and the finish before it.
+        """
         group: list[Operation] = []
         rows = 0
         with suppress(Empty):
@@ -112,9 +121,14 @@ class Writer:
                 rows += operation.rows
                 if len(group) >= MOST_OPERATIONS or rows >= MOST_ROWS:
                     return group, False
-                operation = self._queue.get_nowait()
+                alone = len(group) == 1 and operation.patient
+                operation = self._company() if alone else self._queue.get_nowait()
             return group, True
         return group, False
+
+    def _company(self) -> Operation | None:
+        failpoint("store.waits_for_company")
+        return self._queue.get(timeout=PATIENCE)
 
     def _rest(self) -> None:
         if self._wal.dirty:

@@ -71,6 +71,38 @@ async def test_what_arrives_during_a_commit_shares_the_next(desk: Desk) -> None:
     assert desk.store.unended == 51
 
 
+def counted(name: str) -> list[None]:
+    """Grows by one at each pass of a failpoint."""
+    passes: list[None] = []
+    failpoint.arm(name, lambda: passes.append(None))
+    return passes
+
+
+async def test_a_patient_write_waits_for_company_and_shares_its_commit(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = desk.success(await desk.running())
+    monkeypatch.setattr("rota.storage.writer.PATIENCE", 30.0)
+    taken, commits = counted("store.waits_for_company"), counted("store.before_commit")
+    finishing = asyncio.create_task(desk.store.apply([done], patient=True))
+    async with asyncio.timeout(10):
+        while not taken:
+            await asyncio.sleep(0.001)
+    assert not finishing.done()
+    await desk.submit(desk.entry())
+    assert (await finishing).accepted == {done.seq}
+    assert len(commits) == 1
+
+
+async def test_a_patient_write_does_not_wait_for_ever_and_an_impatient_one_not_at_all(desk: Desk) -> None:
+    done = desk.success(await desk.running())
+    waits = counted("store.waits_for_company")
+    assert (await desk.store.apply([done], patient=True)).accepted == {done.seq}
+    assert len(waits) == 1
+    await desk.submit(desk.entry())
+    assert len(waits) == 1
+
+
 async def test_a_failing_operation_takes_none_of_its_neighbours(desk: Desk) -> None:
     good, other = desk.entry(), desk.entry(group="new lane")
     bad, lost = desk.entry(priority=0), desk.entry(group="lost lane")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, null, select, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, null, or_, select, update
 
 from rota.model.task import State
 from rota.storage.schema import lanes, marks, methods, tasks, workers
@@ -49,7 +49,20 @@ WORKERS = Packed(select(workers).order_by(w.number))
 
 _given = given_rows(w.number)
 WORKERS_BY_NUMBER = PackedMany(select(workers).join(_given, w.number == _given.c.number), 1)
-REMOVE_WORKERS = Statement(delete(workers).where(w.gone_at <= bindparam("before")))
+
+_other = workers.alias("other").c
+_most: Any = bindparam("most")
+_newest = (
+    select(_other.number)
+    .where(_other.gone_at.is_not(None))
+    .order_by(_other.gone_at.desc(), _other.number.desc())
+    .limit(_most)
+)
+REMOVE_WORKERS = Statement(
+    delete(workers).where(
+        or_(w.gone_at <= bindparam("before"), and_(w.gone_at <= bindparam("recent"), w.number.not_in(_newest)))
+    )
+)
 
 # --- methods
 

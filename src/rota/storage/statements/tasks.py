@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal_column, or_, select, tuple_, union_all
 
-from rota.model.task import State
+from rota.model.task import Reason, State
 from rota.storage.schema import lanes, tasks
 from rota.storage.statements.sql import Many, Packed, PackedMany, Statement, given_rows
 
 t = tasks.c
+ID_BYTES: Any = literal_column("16")
 COLUMNS = tuple(column.name for column in t)
 
 
@@ -24,9 +25,37 @@ def in_state(state: State) -> ColumnElement[bool]:
 _given = given_rows(*t)
 INSERT = Many(insert(tasks).from_select(COLUMNS, select(_given).where(_given.c.seq.is_not(None))), len(COLUMNS))
 
+_given = given_rows(t.seq, t.id, t.lane, t.line, t.created_at, t.spec)
+INSERT_FRESH = Many(
+    insert(tasks).from_select(
+        (*_given.c.keys(), "state", "reason", "attempt", "failures", "rescues"),
+        select(_given, *(literal_column(str(int(n))) for n in (State.READY, Reason.SUBMITTED, 0, 0, 0))).where(
+            _given.c.seq.is_not(None)
+        ),
+    ),
+    len(_given.c),
+)
+"""For tasks that are ready and nothing else yet: a third of the values to bind."""
+
 _given = given_rows(t.id)
 BY_ID = PackedMany(select(tasks).join(_given, t.id == _given.c.id), 1)
-STATES = PackedMany(select(t.id, t.state).join(_given, t.id == _given.c.id), 1)
+
+_ids: Any = bindparam("ids")
+_at = select(literal_column("0").label("at")).cte("places", recursive=True)
+_at = _at.union_all(select(_at.c.at + ID_BYTES).where(_at.c.at + ID_BYTES < func.length(_ids)))
+_found = (
+    select(
+        _at.c.at,
+        select(t.state)
+        .where(t.id == func.substr(_ids, _at.c.at + literal_column("1"), ID_BYTES))
+        .scalar_subquery()
+        .label("state"),
+    )
+    .order_by(_at.c.at)
+    .subquery("found")
+)
+STATES = Statement(select(func.group_concat(func.coalesce(_found.c.state, literal_column("0")), literal_column("''"))))
+"""Given the ids joined, their states joined: a digit each, 0 for an unknown one."""
 
 _given = given_rows(t.seq)
 BY_SEQ = PackedMany(select(tasks).join(_given, t.seq == _given.c.seq), 1)
