@@ -30,8 +30,16 @@ class ReadyIndex(Protocol):
         """The lanes that have, or may have, ready tasks."""
         ...
 
+    def stirred(self) -> Iterable[Lane]:
+        """The lanes whose head a push or a refill may have changed since this was last asked, each once."""
+        ...
+
     def take(self, lane: Lane, limit: int, until: tuple[int, int] | None = None) -> list[Task]:
         """Removes and gives up to `limit` tasks in order; with `until`, only those before that place."""
+        ...
+
+    def lacking(self) -> bool:
+        """`refill` has something to read."""
         ...
 
     async def refill(self) -> bool:

@@ -2,20 +2,30 @@
 
 The index keeps a window of each lane: all ready tasks of the lane up to a `bound`, and none beyond it. What lies beyond
 is only in the store, and is read when the window runs low. So a push beyond the bound is forgotten on purpose.
+
+All windows together are bounded as well: the more lanes there are, the smaller is the share of each.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Iterable, KeysView
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from rota.model.task import Lane, Task
 
 WINDOW_TASKS = 4_000
 WINDOW_BYTES = 16 * 1024 * 1024
-REFILL_TASKS = 2_000
+ALL_TASKS = 4 * WINDOW_TASKS
+ALL_BYTES = 4 * WINDOW_BYTES
+"""Of all windows together; each lane has an equal share, at most a whole window."""
+LEAST_TASKS = 4
+LEAST_BYTES = 64 * 1024
+"""The share of a lane among ever so many."""
+LANES_A_REFILL = 64
+"""Lanes that are read until those who wait for tasks may look again; the others are next."""
 
 Place = tuple[int, int]
 _NOTHING_KNOWN: Place = (-(2**63), 0)
@@ -30,6 +40,13 @@ class Lines(Protocol):
     async def ready_lanes(self) -> list[Lane]: ...
 
 
+class _Share(NamedTuple):
+    """What one lane may have in memory. Half of it is read at once, when less than a quarter is left."""
+
+    tasks: int
+    bytes: int
+
+
 class _Window:
     """The known part of one lane. `bound` None: all of it is known.
 
@@ -37,13 +54,15 @@ class _Window:
     the heap is passed over when it comes up.
     """
 
-    __slots__ = ("bound", "bytes", "heap", "missed", "reading", "tasks")
+    __slots__ = ("bound", "bytes", "heap", "lacking", "missed", "reading", "tasks")
 
     def __init__(self, bound: Place | None) -> None:
         self.heap: list[tuple[int, int, int, Task]] = []
         self.tasks: dict[int, Task] = {}
         self.bytes = 0
         self.bound = bound
+        self.lacking = False
+        """It was found low, and is in the queue of those that are read next."""
         self.reading = False
         self.missed: list[Task] = []
         """Pushed beyond the bound while a read was under way: the read may have been too early for them."""
@@ -71,16 +90,18 @@ class _Window:
         self.bytes -= len(task.spec.params)
         return task
 
-    def full(self) -> bool:
-        return len(self.tasks) >= WINDOW_TASKS or self.bytes >= WINDOW_BYTES
+    def full(self, share: _Share) -> bool:
+        return len(self.tasks) >= share.tasks or self.bytes >= share.bytes
 
-    def low(self) -> bool:
-        return self.bound is not None and len(self.tasks) < REFILL_TASKS // 2 and self.bytes < WINDOW_BYTES // 2
+    def low(self, share: _Share) -> bool:
+        if self.bound is None or self.reading:
+            return False
+        return not self.tasks or (len(self.tasks) < share.tasks // 4 and self.bytes < share.bytes // 2)
 
-    def shrink(self) -> None:
-        """Forgets the far half; the store still has it."""
+    def shrink(self, share: _Share) -> None:
+        """Forgets the far half, or what goes beyond half the share; the store still has it."""
         live = [entry for entry in self.heap if self.tasks.get(entry[1]) is entry[3]]
-        self.heap = heapq.nsmallest(max(1, len(live) // 2), live)
+        self.heap = heapq.nsmallest(max(1, min(len(live), share.tasks) // 2), live)
         self.tasks = {seq: task for _, seq, _, task in self.heap}
         self.bytes = sum(len(task.spec.params) for task in self.tasks.values())
         line, seq, *_ = self.heap[-1]
@@ -93,24 +114,33 @@ class LocalIndex:
     def __init__(self, store: Lines) -> None:
         self._store = store
         self._windows: dict[Lane, _Window] = {}
+        self._lacking: deque[Lane] = deque()
+        """Lanes that were found low while the store has more of them, longest first."""
+        self._stirred: set[Lane] = set()
+        self._tasks = 0
+        self._bytes = 0
+        self._left = _Share(0, 0)
+        """What could not be given up when the windows last were over their bounds: each lane keeps its head."""
 
     async def open(self) -> None:
         """Learns which lanes have ready tasks; their windows fill at the first refill."""
         for lane in await self._store.ready_lanes():
             self._windows[lane] = _Window(_NOTHING_KNOWN)
+            self._note_low(lane, self._windows[lane])
 
     def push(self, tasks: Iterable[Task]) -> None:
+        share = self._share()
         for task in tasks:
             lane = task.spec.lane
             window = self._windows.get(lane)
             if window is None:
                 window = self._windows[lane] = _Window(None)
             if window.bound is None or (task.line, task.seq) <= window.bound:
-                window.add(task)
-                if window.full():
-                    window.shrink()
+                self._add(window, (task,), share)
+                self._stirred.add(lane)
             elif window.reading:
                 window.missed.append(task)
+        self._keep_within_bounds()
 
     def head(self, lane: Lane) -> Place | None:
         window = self._windows.get(lane)
@@ -118,6 +148,10 @@ class LocalIndex:
 
     def lanes(self) -> KeysView[Lane]:
         return self._windows.keys()
+
+    def stirred(self) -> Iterable[Lane]:
+        stirred, self._stirred = self._stirred, set()
+        return stirred
 
     def empty(self, lane: Lane) -> bool:
         """Nothing of the lane is ready, here or in the store."""
@@ -129,45 +163,97 @@ class LocalIndex:
         if window is None:
             return []
         taken: list[Task] = []
+        size = window.bytes
         while len(taken) < limit and (head := window.head()) is not None and (until is None or head <= until):
             taken.append(window.pop())
-        if not window.tasks and window.bound is None and not window.reading:
-            del self._windows[lane]
+        self._tasks -= len(taken)
+        self._bytes -= size - window.bytes
+        self._look_after(lane, window)
         return taken
 
-    def lacking(self) -> list[Lane]:
-        """Lanes whose window is low while the store has more."""
-        return [lane for lane, window in self._windows.items() if not window.reading and window.low()]
+    def lacking(self) -> bool:
+        return bool(self._lacking)
 
     async def refill(self) -> bool:
-        got = False
-        for lane in self.lacking():
-            got = await self._read(lane) or got
+        """Reads the lanes that are low, some at a time: whoever waits for tasks may look in between."""
+        got, lanes = False, 0
+        while self._lacking and not (got and lanes >= LANES_A_REFILL):
+            lane, lanes = self._lacking.popleft(), lanes + 1
+            window = self._windows.get(lane)
+            if window is None:
+                continue
+            try:
+                got = (window.low(self._share()) and await self._read(window, lane)) or got
+            except BaseException:
+                self._lacking.appendleft(lane)
+                raise
+            window.lacking = False
+            self._stirred.add(lane)
+            self._look_after(lane, window)
         return got
 
-    async def _read(self, lane: Lane) -> bool:
-        window = self._windows[lane]
+    async def _read(self, window: _Window, lane: Lane) -> bool:
+        share, after = self._share(), window.bound
+        limit, max_bytes = share.tasks // 2, share.bytes // 2
         window.reading = True
         try:
-            read = await self._store.line(lane, window.bound, REFILL_TASKS, WINDOW_BYTES // 2)
-            self._merge(lane, window, read)
+            read = await self._store.line(lane, after, limit, max_bytes)
+            whole = len(read) < limit and sum(len(task.spec.params) for task in read) < max_bytes
+            if window.bound == after:  # else it has shrunk meanwhile, and the read does not follow on what is left
+                self._merge(window, read, whole, share)
         finally:
             window.reading = False
             window.missed.clear()
         return bool(read)
 
-    def _merge(self, lane: Lane, window: _Window, read: list[Task]) -> None:
-        for task in read:
-            window.add(task)
-        if len(read) == REFILL_TASKS or sum(len(task.spec.params) for task in read) >= WINDOW_BYTES // 2:
-            window.bound = (read[-1].line, read[-1].seq)
-            missed = [task for task in window.missed if (task.line, task.seq) <= window.bound]
-        else:
-            window.bound = None
-            missed = window.missed
+    def _merge(self, window: _Window, read: list[Task], whole: bool, share: _Share) -> None:
+        """`whole`: the read came to the end of the lane."""
+        bound = window.bound = None if whole else (read[-1].line, read[-1].seq)
         known = {(task.seq, task.attempt) for task in read}
-        for task in missed:
-            if (task.seq, task.attempt) not in known:
-                window.add(task)
-        if not window.tasks and window.bound is None:
+        missed = [task for task in window.missed if bound is None or (task.line, task.seq) <= bound]
+        self._add(window, [*read, *(task for task in missed if (task.seq, task.attempt) not in known)], share)
+        self._keep_within_bounds()
+
+    def _add(self, window: _Window, tasks: Iterable[Task], share: _Share) -> None:
+        count, size = len(window.tasks), window.bytes
+        for task in tasks:
+            window.add(task)
+        if window.full(share):
+            window.shrink(share)
+        self._tasks += len(window.tasks) - count
+        self._bytes += window.bytes - size
+
+    def _look_after(self, lane: Lane, window: _Window) -> None:
+        """Something was taken, or read: the lane may be over now, or low."""
+        if self._windows.get(lane) is not window:
+            return
+        if not window.tasks and window.bound is None and not window.reading:
             del self._windows[lane]
+        else:
+            self._note_low(lane, window)
+
+    def _note_low(self, lane: Lane, window: _Window) -> None:
+        if not window.lacking and window.low(self._share()):
+            window.lacking = True
+            self._lacking.append(lane)
+
+    # --- bounds
+
+    def _share(self) -> _Share:
+        lanes = max(1, len(self._windows))
+        return _Share(
+            max(LEAST_TASKS, min(WINDOW_TASKS, ALL_TASKS // lanes)),
+            max(LEAST_BYTES, min(WINDOW_BYTES, ALL_BYTES // lanes)),
+        )
+
+    def _keep_within_bounds(self) -> None:
+        """Windows that grew when there were fewer lanes give up what is over their share by now."""
+        lanes = len(self._windows)
+        tasks = max(ALL_TASKS, lanes * LEAST_TASKS, self._left.tasks)
+        size = max(ALL_BYTES, lanes * LEAST_BYTES, self._left.bytes)
+        if 2 * self._tasks <= 3 * tasks and 2 * self._bytes <= 3 * size:
+            return
+        share = self._share()
+        for window in self._windows.values():
+            self._add(window, (), share)
+        self._left = _Share(self._tasks, self._bytes)

@@ -64,7 +64,7 @@ class Calls:
             try:
                 change = transition(task)
             except RotaError as error:
-                outcomes[task_id] = CallOutcome(task_id, task.state.name.lower(), refusal=error)
+                outcomes[task_id] = CallOutcome(task_id, task.state.name.lower(), refusal=error.with_traceback(None))
                 continue
             if change is None:
                 outcomes[task_id] = CallOutcome(task_id, "running", pending=True)

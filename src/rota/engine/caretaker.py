@@ -134,6 +134,7 @@ class Caretaker:
     def _lost(self, task: Task) -> None:
         seat = self._roster.seat(task.worker)
         if seat is not None and self._roster.in_hand(task) is not None:
+            seat.overdue = True
             seat.drop(task.id)
 
     def _freeze(self, now: int) -> None:

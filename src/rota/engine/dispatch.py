@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 
 from rota.contract.coordination import ReadyIndex
 from rota.contract.store import Store
+from rota.engine.fronts import Fronts
 from rota.engine.roster import Roster, Seat
 from rota.engine.settings import EngineSettings
 from rota.engine.timer import Timer
@@ -45,6 +46,7 @@ class Dispatch:
         self._roster = roster
         self._timer = timer
         self._settings = settings
+        self._fronts = Fronts(index, roster)
         self._rounds = Errands("dispatch")
         self._kicked = False
         self._refilling = False
@@ -113,28 +115,28 @@ class Dispatch:
         picks = self._choose()
         if picks:
             self._rounds.run(self._claim(picks))
-        elif not self._refilling:
+        elif self._must_refill():
             self._rounds.run(self._refill())
         self._watch_the_idle()
 
     def _choose(self) -> list[Pick]:
+        self._fronts.learn()
         heads = [
-            (*head, lane)
-            for lane in self._index.lanes()
-            if (head := self._index.head(lane)) is not None and self._roster.eligible(lane)
+            (*head, order, front) for order, front in enumerate(self._fronts) if (head := front.head()) is not None
         ]
         heapq.heapify(heads)
         picks: list[Pick] = []
         while heads and len(picks) < MOST_A_ROUND:
-            _, _, lane = heapq.heappop(heads)
-            seats = [seat for seat in self._roster.eligible(lane) if seat.room > 0]
-            if not seats:
+            _, _, order, front = heapq.heappop(heads)
+            if not (seats := front.free()):
                 continue
-            until = heads[0][:2] if heads else None
-            room = sum(seat.room for seat in seats)
-            picks += self._place(self._index.take(lane, min(room, MOST_A_ROUND), until), seats)
-            if (head := self._index.head(lane)) is not None:
-                heapq.heappush(heads, (*head, lane))
+            lane, room = front.pop(), sum(seat.room for seat in seats)
+            nexts = [place for place in (front.head(), heads[0][:2] if heads else None) if place is not None]
+            taken = self._index.take(lane, min(room, MOST_A_ROUND), min(nexts, default=None))
+            picks += self._place(taken, seats)
+            self._fronts.put(lane)
+            if (head := front.head()) is not None:
+                heapq.heappush(heads, (*head, order, front))
         return picks
 
     def _place(self, tasks: Sequence[Task], eligible: Sequence[Seat]) -> list[Pick]:
@@ -190,7 +192,7 @@ class Dispatch:
             self._assign(granted, frozenset(suspects))
         if len(granted) < len(picks):
             self.kick()
-        if not self._refilling:
+        if self._must_refill():
             await self._refill()
 
     async def _undo(self, picks: Sequence[Pick]) -> None:
@@ -205,11 +207,16 @@ class Dispatch:
         by_seat: dict[Seat, list[Task]] = {}
         for seat, task in picks:
             by_seat.setdefault(seat, []).append(task)
+        # A worker may be heard of and still not renew: the lapse of what it was given has an alarm of its own.
+        self._timer.by(self._store.now() + self._settings.lease_ttl)
         for seat, tasks in by_seat.items():
             if seat.detached:
                 self._rounds.run(self.undelivered(seat, tasks, Reason.GIVEN_BACK))
             else:
                 seat.door.assign(tasks, suspects)
+
+    def _must_refill(self) -> bool:
+        return not self._refilling and self._index.lacking()
 
     async def _refill(self) -> None:
         self._refilling = True

@@ -45,7 +45,8 @@ class Intake:
             try:
                 entries.append(self._entry(submission, now, index))
             except RotaError as error:
-                refusals[index] = error
+                # Its traceback would keep this batch, however large, until the collector of cycles comes by.
+                refusals[index] = error.with_traceback(None)
         if atomic and refusals:
             return _all_refused(len(batch), refusals), []
         receipts, accepted = await self._keep(entries, now, atomic)
@@ -84,15 +85,15 @@ class Intake:
             )
 
     def _entry(self, submission: Submission, now: int, index: int) -> Entry:
-        spec, run_at, expire_at = self._spec(submission, now, f"tasks[{index}]")
+        spec, run_at, expire_at = self._spec(submission, now, index)
         task = lifecycle.accept(submission.id, spec, now, run_at, expire_at)
         if submission.idempotency_key is None:
             return Entry(task)
         _check_key(submission.idempotency_key, f"tasks[{index}].idempotency_key")
         return Entry(task, submission.idempotency_key, _fingerprint(submission))
 
-    def _spec(self, submission: Submission, now: int, path: str) -> tuple[Spec, int | None, int | None]:
-        self._check_submission(submission, path)
+    def _spec(self, submission: Submission, now: int, index: int) -> tuple[Spec, int | None, int | None]:
+        self._check_submission(submission, index)
         declared = self._roster.defaults(submission.method, submission.version)
         options = submission.options
         if declared is not NO_OPTIONS:
@@ -100,7 +101,7 @@ class Intake:
         lane = Lane(submission.method, options.group, submission.version, submission.target)
         if options is NO_OPTIONS and not submission.labels:
             return Spec(lane, submission.params, created_at=now), None, None
-        self._check_options(options, path, now)
+        self._check_options(options, f"tasks[{index}].options", now)
         run_at = _run_at(options, now)
         expire_at = (run_at or now) + options.expires if options.expires is not None else None
         spec = Spec(
@@ -118,19 +119,26 @@ class Intake:
         )
         return spec, run_at, expire_at
 
-    def _check_submission(self, submission: Submission, path: str) -> None:
+    def _check_submission(self, submission: Submission, index: int) -> None:
         if submission.method not in self._known_names:
-            check_name(submission.method, f"{path}.method")
-            if "@" in submission.method:
-                raise InvalidInput.at(f"{path}.method", "invalid_name", "'@' pins a version: send it as `version`")
-            self._remember(submission.method)
+            self._check_method(submission.method, f"tasks[{index}].method")
         if len(submission.params) > self._settings.max_payload:
             raise InvalidInput.at(
-                f"{path}.params",
+                f"tasks[{index}].params",
                 "payload_too_large",
                 f"{len(submission.params)} bytes of params; the limit is {self._settings.max_payload}. "
                 "Store the data elsewhere and send its address",
             )
+        if submission.labels:
+            self._check_labels(submission, f"tasks[{index}]")
+
+    def _check_method(self, name: str, path: str) -> None:
+        check_name(name, path)
+        if "@" in name:
+            raise InvalidInput.at(path, "invalid_name", "'@' pins a version: send it as `version`")
+        self._remember(name)
+
+    def _check_labels(self, submission: Submission, path: str) -> None:
         if len(submission.labels) > MAX_LABELS:
             raise InvalidInput.at(f"{path}.labels", "too_many_labels", f"at most {MAX_LABELS} labels")
         for name, value in submission.labels:

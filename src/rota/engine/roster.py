@@ -30,6 +30,7 @@ class Seat:
         "load",
         "methods",
         "number",
+        "overdue",
         "prefetch",
         "recalled_at",
         "seen_at",
@@ -52,6 +53,8 @@ class Seat:
         self.prefetch = 0
         self.draining = False
         self.detached = False
+        self.overdue = False
+        """One of its leases lapsed though its link is up: it gets nothing until its next heartbeat."""
         self.load = Load()
         self.finished = 0
         self.seen_at = 0
@@ -70,13 +73,13 @@ class Seat:
     @property
     def room(self) -> int:
         """How many more tasks it may be given now."""
-        if self.draining or self.detached:
+        if self.draining or self.detached or self.overdue:
             return 0
         return self.facts.slots + self.prefetch - self.in_hand
 
     @property
     def idle_slots(self) -> int:
-        if self.draining or self.detached:
+        if self.draining or self.detached or self.overdue:
             return 0
         return max(0, self.facts.slots - self.in_hand)
 
@@ -121,6 +124,9 @@ class Roster:
         self._seats: dict[int, Seat] = {}
         self._by_id: dict[str, Seat] = {}
         self._eligible: dict[Lane, list[Seat]] = {}
+        self._crews: dict[tuple[int, ...], list[Seat]] = {}
+        self.version = 0
+        """Another number whenever an answer by lane may have become another."""
         self._declared: dict[str, dict[int, Method]] = {}
         self._defaults: dict[tuple[str, int | None], Options] = {}
 
@@ -155,14 +161,20 @@ class Roster:
 
     def changed(self) -> None:
         self._eligible.clear()
+        self._crews.clear()
         self._defaults.clear()
+        self.version += 1
 
     def eligible(self, lane: Lane) -> list[Seat]:
-        """Those that may run tasks of the lane, full or not. An unpinned task goes to the highest live version."""
+        """Those that may run tasks of the lane, full or not. An unpinned task goes to the highest live version.
+
+        Lanes with the same answer have the same list.
+        """
         known = self._eligible.get(lane)
         if known is None:
             highest = None if lane.version else self._highest_live(lane.method)
             known = [seat for seat in self._seats.values() if not seat.detached and seat.serves(lane, highest)]
+            known = self._crews.setdefault(tuple(seat.number for seat in known), known)
             if len(self._eligible) >= _MOST_REMEMBERED:
                 self._eligible.clear()
             self._eligible[lane] = known

@@ -94,7 +94,7 @@ class Sessions:
                     known.door.close(Close.SUPERSEDED, "the same worker connected again")
                 seat.learn(facts, methods)
                 seat.door = door
-            seat.draining, seat.detached, seat.seen_at = draining, False, self.store.now()
+            seat.draining, seat.detached, seat.overdue, seat.seen_at = draining, False, False, self.store.now()
             lost = await self._reattach(seat, held)
             self.roster.add(seat)
         self.dispatch.kick()
@@ -230,6 +230,9 @@ class WorkerSession:
             return
         seat, now = self._seat, self._all.store.now()
         seat.load, seat.seen_at = load, now
+        if seat.overdue:
+            seat.overdue = False
+            self._all.dispatch.kick()
         soon = now + self._all.settings.lease_ttl * 3 // 4
         due = [
             task

@@ -152,7 +152,7 @@ async def test_a_bad_task_is_refused_with_its_path_and_the_others_are_kept(rig) 
     (bad,) = await rig.receipts(options=Options(priority=30, retries=-1))
     assert all(receipt.refusal is None for receipt in good)
     assert isinstance(bad.refusal, InvalidInput)
-    assert [fault.path for fault in bad.refusal.errors] == ["tasks[0].priority", "tasks[0].retries"]
+    assert [fault.path for fault in bad.refusal.errors] == ["tasks[0].options.priority", "tasks[0].options.retries"]
 
 
 @pytest.mark.engine(max_queued=5)
@@ -221,7 +221,6 @@ async def test_unstarted_tasks_are_called_back_for_a_free_worker(rig) -> None:
 
 async def test_many_more_tasks_than_the_window_all_get_through_in_order(rig, monkeypatch) -> None:
     monkeypatch.setattr("rota.coordination.local.WINDOW_TASKS", 40)
-    monkeypatch.setattr("rota.coordination.local.REFILL_TASKS", 20)
     ids = []
     for _ in range(10):
         ids += await rig.submit(count=50)

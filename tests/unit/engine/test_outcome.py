@@ -11,6 +11,7 @@ from rota.model.log import LogLine, Progress
 from rota.model.method import Options
 from rota.model.report import Held, Verdict
 from rota.model.task import Reason, State
+from rota.model.worker import Load
 
 from engine_kit import Waiting  # isort: skip
 
@@ -30,6 +31,50 @@ async def test_a_waiter_is_told_once_of_each_task_and_in_batches(rig) -> None:
     late = Waiting()
     assert await rig.engine.wait([*ids, b"?" * 16], late) == [b"?" * 16]
     assert len(late.tasks) == 3
+
+
+@pytest.mark.parametrize(
+    ("waited", "options", "patient"),
+    [
+        (False, Options(), True),
+        (True, Options(), False),
+        (False, Options(order_key="k"), False),
+        (False, Options(unique_key="k"), False),
+    ],
+)
+async def test_a_finish_is_written_at_once_where_somebody_waits_for_it(
+    rig, monkeypatch, waited, options, patient
+) -> None:
+    worker = await rig.worker()
+    await rig.submit(waiter=Waiting() if waited else None, options=options)
+    (ref,) = await worker.gets(1)
+    said, apply = [], rig.store.apply
+
+    async def noting(changes, *, patient=False):
+        said.append(patient)
+        return await apply(changes, patient=patient)
+
+    monkeypatch.setattr(rig.store, "apply", noting)
+    assert await worker.report(ref) == []
+    assert said == [patient]
+
+
+@pytest.mark.engine(lease_ttl=50_000, prefetch=0)
+@pytest.mark.parametrize("express", [True, False])
+async def test_a_lease_that_is_never_renewed_lapses_and_its_worker_gets_nothing_until_it_is_heard_of(
+    rig, express
+) -> None:
+    silent = None if not express else await rig.worker()
+    (task_id,) = await rig.submit()
+    silent = silent or await rig.worker()
+    assert await silent.gets(1) == [(task_id, 1)]
+    rig.clock.advance(0.1)
+    other = await rig.worker(slots=1)
+    assert await other.gets(1) == [(task_id, 2)]
+    (behind,) = await rig.submit()
+    assert await silent.gets(0) == []
+    silent.session.heartbeat(Load())
+    assert await silent.gets(1) == [(behind, 1)]
 
 
 async def test_a_failed_try_comes_again_after_its_wait(rig) -> None:
@@ -83,6 +128,7 @@ async def test_a_zombie_is_refused_after_its_lease_was_rescued_and_its_result_is
     (ref,) = await zombie.gets(1)
     zombie.starts(ref)
     await rig.advance(31)
+    zombie.session.heartbeat(Load())
     other = (await zombie.gets(1))[0]
     assert other == (task_id, 2)
     (refused,) = await zombie.report(ref)
@@ -176,6 +222,37 @@ async def test_the_third_lost_worker_makes_a_task_poison_and_leaves_its_neighbou
     assert (await rig.task(poison)).reason is Reason.POISONED
     task = await rig.task(innocent)
     assert (task.state, task.rescues, task.failures) == (State.READY, 0, 0)
+
+
+async def test_a_crash_is_a_rescue_that_needs_no_lapse_and_the_third_is_poison(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit(options=Options(retries=5))
+    lost = Failure(("ProcessLost",), "killed by signal 11")
+    for attempt in (1, 2, 3):
+        (ref,) = await worker.gets(1)
+        assert ref == (task_id, attempt), "it is given out again at once"
+        assert await worker.report(ref, Verdict.CRASHED, failure=lost) == []
+    task = await rig.task(task_id)
+    assert (task.state, task.reason, task.rescues, task.failures) == (State.FAILED, Reason.POISONED, 3, 0)
+    assert "killed by signal 11" in Failure.unpack(task.outcome).message
+    assert (await rig.engine.figures()).rescued == 2, "the third is a failure"
+
+
+async def test_a_crash_told_twice_is_one(rig) -> None:
+    worker = await rig.worker()
+    (task_id,) = await rig.submit()
+    (ref,) = await worker.gets(1)
+    await worker.connect(held=[Held(*ref, 1)], draining=True)
+    lost = Failure(("ProcessLost",), "exit code 9")
+    for _ in range(2):
+        assert await worker.report(ref, Verdict.CRASHED, failure=lost) == []
+    task = await rig.task(task_id)
+    assert (task.state, task.reason, task.rescues) == (State.READY, Reason.CRASHED, 1)
+    other = await rig.worker()
+    await other.gets(1)
+    (refused,) = await worker.report(ref, Verdict.CRASHED, failure=lost)
+    assert refused.code == "stale_attempt"
+    assert (await rig.task(task_id)).rescues == 1
 
 
 async def test_another_process_cannot_take_a_workers_id(rig) -> None:
