@@ -48,7 +48,7 @@ class Token:
     def of(cls, secret: str, roles: Iterable[str] = (Role.ADMIN,)) -> Token:
         """Raises RefusesToStart (`weak_token`, `unknown_role`)."""
         check_secret(secret)
-        return cls(_digest(secret), check_roles(roles))
+        return cls(digest_of(secret), check_roles(roles))
 
 
 class Tokens:
@@ -62,7 +62,7 @@ class Tokens:
 
     def roles_of(self, secret: str) -> frozenset[str]:
         """The roles that a presented secret gives; none for an unknown one."""
-        digest = _digest(secret)
+        digest = digest_of(secret)
         found = _NO_ROLES
         for token in self._tokens:
             if hmac.compare_digest(token.digest, digest):
@@ -106,6 +106,11 @@ def check_roles(roles: Iterable[str]) -> frozenset[str]:
     return frozenset(said)
 
 
+def digest_of(secret: str) -> bytes:
+    """What is kept of a secret."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
 def _lines(text: str) -> Iterable[tuple[int, str]]:
     for number, raw in enumerate(text.splitlines(), 1):
         if line := raw.partition("#")[0].strip():
@@ -118,7 +123,3 @@ def _line(line: str, place: str) -> Token:
         return Token.of(secret.strip(), roles.split(",")) if blank else Token.of(line)
     except RefusesToStart as error:
         raise RefusesToStart(f"{place}: {error.detail}", code=error.code) from error
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

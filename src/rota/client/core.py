@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from rota.client.connection import Connection, Dial
 from rota.client.slots import Slot
 from rota.client.views import Receipt
+from rota.link.channel import MAX_FRAME
 from rota.link.client_end import Answer, ClientEnd, Told
 from rota.model.errors import CannotConnect, RotaError, Unavailable
 from rota.model.text import task_id_text
@@ -24,6 +25,8 @@ CONNECT_TIMEOUT = 10.0
 SUBMITS_OUT = 4
 """Submit frames that may be with the node at once. What comes meanwhile shares the next one."""
 FRAME_BYTES = 2 * 1024 * 1024
+MOST_PAYLOAD = MAX_FRAME - 64 * 1024
+"""What one task may hold before a node has said its limit: no node takes more."""
 FRAME_TASKS = 1_000
 
 
@@ -81,8 +84,8 @@ class Core:
 
     @property
     def max_payload(self) -> int:
-        """Bytes of params. Before a node has said its limit: what fits into a frame."""
-        return (self.welcome.max_payload if self.welcome is not None else 0) or FRAME_BYTES
+        """Bytes of params. Before a node has said its limit: what fits into a frame; the node judges then."""
+        return (self.welcome.max_payload if self.welcome is not None else 0) or MOST_PAYLOAD
 
     @property
     def max_batch(self) -> int:

@@ -130,8 +130,12 @@ def _refused(url: str, error: WSHandshakeError) -> RotaError:
     if 300 <= status < 400:
         target = error.response.headers.get("Location", "elsewhere") if error.response is not None else "elsewhere"
         return CannotConnect(f"{url} redirects to {target}: give that address as the url")
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return CannotConnect(f"{url} makes this address wait: too many wrong tokens came from it within a minute")
     if status >= 500:
-        return CannotConnect(f"{url} answers HTTP {status}: the node, or the proxy before it, is not ready")
+        return CannotConnect(
+            f"{url} answers HTTP {status}: the node, or the proxy before it, is not ready, or has too many connections"
+        )
     answer = f"HTTP {status}" if status else "something that is not HTTP"
     return CannotConnect(f"{url} answers {answer} where a Rota node opens its link: is it the HTTP address of a node?")
 

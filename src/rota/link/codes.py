@@ -11,10 +11,14 @@ class Close(IntEnum):
     NORMAL = 1000
     GOING_AWAY = 1001
     """The node drains: reconnect, here or elsewhere."""
+    BROKEN_FRAME = 1002
+    """What RFC 6455 forbids: an unmasked frame, a reserved bit, a continuation of nothing …"""
     BAD_MESSAGE = 1003
     """A text message where frames are binary."""
     ABNORMAL = 1006
     """The connection broke without a word. Never sent."""
+    NOT_TEXT = 1007
+    """A text message, or the reason of a close, that is not UTF-8."""
     POLICY = 1008
     TOO_BIG = 1009
     INTERNAL = 1011

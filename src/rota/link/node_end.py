@@ -25,6 +25,8 @@ VERSIONS = (1,)
 HELLO_WITHIN = 5.0
 """Seconds in which the first frame must come."""
 FAULTS_A_MINUTE = 10
+MAX_PINGS = 100
+"""Within one heartbeat; one is due in each."""
 FROM_NODE = frozenset(
     {"welcome", "failure", "done", "submitted", "tasks", "ended", "outcomes", "logs", "stats", "workers", "methods"}
     | {"registered", "assign", "stop", "recall", "drain", "finished"}
@@ -36,7 +38,7 @@ FREE = frozenset({"hello", "ping", "goodbye"})
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a node tells in its Welcome. Durations in microseconds, but for `heartbeat`: seconds."""
+    """What a node tells in its Welcome. Durations in microseconds, but for those in seconds: `heartbeat`, `hello_within`."""
 
     node_id: str
     node_version: str
@@ -47,6 +49,7 @@ class Terms:
     max_payload: int = 1024 * 1024
     lease_ttl: int = 30_000_000
     closed_lease_ttl: int = 5_000_000
+    hello_within: float = HELLO_WITHIN
 
 
 class Arrival(NamedTuple):
@@ -76,6 +79,7 @@ class NodeEnd:
         self._opened_at = now
         self._token = token
         self._faults: deque[float] = deque(maxlen=FAULTS_A_MINUTE)
+        self._pings, self._pings_since = 0, now
         self.roles: frozenset[str] = frozenset()
         self.greeted = False
         self.registered = False
@@ -101,7 +105,9 @@ class NodeEnd:
             self.leaving = frame.goodbye.reason
         elif kind is None:
             self._refuse_unknown(frame.request, now)
-        elif kind != "ping":
+        elif kind == "ping":
+            self._count_ping(now)
+        else:
             size = 0 if kind in CONTROL else len(data)
             return self._arrived(Arrival(kind, getattr(frame, kind), frame.request, size), now)
         return None
@@ -139,8 +145,8 @@ class NodeEnd:
         """To be called about once a second. Raises LinkFault where nothing, or no Hello, was heard for too long."""
         if self.greeted:
             self._channel.tick(now)
-        elif now - self._opened_at >= HELLO_WITHIN:
-            raise LinkFault(Close.SILENT, f"no Hello within {HELLO_WITHIN:.0f} s")
+        elif now - self._opened_at >= self._terms.hello_within:
+            raise LinkFault(Close.SILENT, f"no Hello within {self._terms.hello_within:g} s")
 
     def paused(self, now: float) -> None:
         """This side did not read for a while: silence until now is not the other side's."""
@@ -174,6 +180,8 @@ class NodeEnd:
             roles = self._admit(self._token or token or None)
         except NotAuthenticated as error:
             raise LinkFault(Close.NOT_AUTHENTICATED, error.detail) from error
+        except Overloaded as error:
+            raise LinkFault(Close.POLICY, error.detail) from error
         if not roles:
             raise LinkFault(Close.FORBIDDEN, "the token has no role")
         return roles
@@ -217,6 +225,15 @@ class NodeEnd:
     def _refuse_unknown(self, request: int, now: float) -> None:
         if request:
             self.refuse(request, InvalidInput("this node does not know such a request", code="unknown_request"), now)
+
+    def _count_ping(self, now: float) -> None:
+        if now - self._pings_since > self._terms.heartbeat:
+            self._pings, self._pings_since = 0, now
+        self._pings += 1
+        if self._pings > MAX_PINGS:
+            raise LinkFault(
+                Close.POLICY, f"more than {MAX_PINGS} pings within a heartbeat of {self._terms.heartbeat:g} s"
+            )
 
     def _count_fault(self, error: RotaError, now: float) -> None:
         self._faults.append(now)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import NamedTuple
 
 from rota.access.roles import Role
-from rota.model.errors import Forbidden, NotAuthenticated, RotaError
+from rota.model.errors import Forbidden, NotAuthenticated, Overloaded, RotaError
 from rota.telemetry.prometheus import CONTENT_TYPE, Exporter
 from rota.transport import http_guards
-from rota.transport.asgi import Answer, Receive, Scope, Send, json_answer, problem, problem_of
+from rota.transport.asgi import FRUITFUL, Answer, Receive, Scope, Send, json_answer, problem, problem_of
 from rota.transport.figures import readings
+from rota.transport.gate import Gate
+from rota.transport.hall import NOT_SERVING
 from rota.transport.lobby import Lobby
 from rota.transport.status_page import status_page
 from rota.transport.websocket import serve_link
 
 LINK_PATH = "/api/v1/link"
-NOT_SERVING = frozenset({"starting", "draining"})
-"""What `readiness` may answer where no new link is taken. Any other word: the node lives, but something is away."""
 _READERS = frozenset({Role.VIEWER, Role.CLIENT, Role.OPERATOR, Role.ADMIN})
 _EVERYBODY: frozenset[str] = frozenset()
 _logger = logging.getLogger("rota.transport")
@@ -32,13 +33,25 @@ class Route(NamedTuple):
 
 
 class HttpApp:
-    """`readiness` answers "" when the node is ready, else why not: starting, draining, store_away."""
+    """`readiness` answers "" when the node is ready, else why not: starting, draining, store_away.
 
-    def __init__(self, lobby: Lobby, readiness: Callable[[], str], *, host: str, behind_proxy: bool = False) -> None:
+    `gate`: the one before the door, for /metrics.
+    """
+
+    def __init__(
+        self,
+        lobby: Lobby,
+        readiness: Callable[[], str],
+        *,
+        host: str,
+        behind_proxy: bool = False,
+        gate: Gate | None = None,
+    ) -> None:
         self._lobby, self._readiness = lobby, readiness
         self._private = http_guards.is_loopback(host) and not behind_proxy
+        self._behind_proxy = behind_proxy
         self._names = http_guards.own_names(host) if self._private else None
-        self._exporter = Exporter(lambda: readings(lobby))
+        self._exporter = Exporter(lambda: readings(lobby, gate))
         self.routes = {
             "/": Route(self._page, _READERS),
             "/livez": Route(self._livez, _EVERYBODY),
@@ -51,7 +64,10 @@ class HttpApp:
         if scope["type"] == "websocket":
             await self._link(scope, receive, send)
         else:
-            await (await self._answer(scope)).send(scope, send)
+            answer = await self._answer(scope)
+            if answer.status < HTTPStatus.BAD_REQUEST:
+                scope.get("extensions", {}).get(FRUITFUL, _nothing)()
+            await answer.send(scope, send)
 
     # --- links
 
@@ -60,8 +76,8 @@ class HttpApp:
         if (refusal := self._refusal(scope)) is not None:
             await refusal.send(scope, send)
             return
-        token = http_guards.presented(scope)
-        await serve_link(scope, receive, send, lambda carrier: self._lobby.open(carrier, token))
+        token, source = http_guards.presented(scope), self._source(scope)
+        await serve_link(scope, receive, send, lambda carrier: self._lobby.open(carrier, token, source))
 
     def _refusal(self, scope: Scope) -> Answer | None:
         if scope["path"] != LINK_PATH:
@@ -85,10 +101,14 @@ class HttpApp:
         if (token := http_guards.presented(scope)) is None:
             return None
         try:
-            self._lobby.policy.roles(token)
-        except NotAuthenticated as error:
+            self._lobby.policy.roles(token, self._source(scope))
+        except (NotAuthenticated, Overloaded) as error:
             return problem_of(error)
         return None
+
+    def _source(self, scope: Scope) -> str:
+        """Whom failed log-ins count for. A proxy's address is everybody's, and so nobody's."""
+        return "" if self._behind_proxy else http_guards.source(scope)
 
     # --- requests
 
@@ -112,7 +132,7 @@ class HttpApp:
         return await route.answer(scope)
 
     def _check_roles(self, scope: Scope, needed: frozenset[str]) -> None:
-        if self._lobby.policy.roles(http_guards.presented(scope)).isdisjoint(needed):
+        if self._lobby.policy.roles(http_guards.presented(scope), self._source(scope)).isdisjoint(needed):
             raise Forbidden(f"this needs one of the roles {', '.join(sorted(needed))}")
 
     async def _livez(self, _: Scope) -> Answer:
@@ -130,6 +150,10 @@ class HttpApp:
 
     async def _not_a_websocket(self, _: Scope) -> Answer:
         return problem(426, "websocket_needed", "links are WebSockets", [(b"upgrade", b"websocket")])
+
+
+def _nothing() -> None:
+    """A server of another kind does not count connections."""
 
 
 def _not_found(scope: Scope) -> Answer:

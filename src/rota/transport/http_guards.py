@@ -8,6 +8,7 @@ import socket
 from urllib.parse import parse_qsl, urlsplit
 
 from rota.access.bind import is_loopback
+from rota.access.source import source_of
 from rota.transport.asgi import Answer, Scope, header, headers, problem
 
 TOKEN_PARAMETERS = frozenset({"token", "access_token", "api_key", "apikey", "authorization"})
@@ -59,6 +60,12 @@ def presented(scope: Scope) -> str | None:
     if scheme.lower() == "basic":
         return _password(rest.strip())
     return rest.strip() if scheme.lower() == "bearer" else ""
+
+
+def source(scope: Scope) -> str:
+    """Where the caller comes from; "" where the server does not know."""
+    client = scope.get("client")
+    return source_of(client[0]) if client else ""
 
 
 def _password(encoded: str) -> str:

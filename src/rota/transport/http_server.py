@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import ssl
+from http import HTTPStatus
 from pathlib import Path
 
 import uvicorn
 
 from rota.access.secret_file import check_private
-from rota.model.errors import RefusesToStart
+from rota.life.clock import SystemClock
+from rota.model.errors import Overloaded, RefusesToStart
+from rota.transport.acceptor import Acceptor
+from rota.transport.asgi import problem_of
+from rota.transport.gate import Entry, Gate, Limits
 from rota.transport.http_app import HttpApp
-from rota.transport.http_protocol import AbortableWebSocket, BoundedHttp
+from rota.transport.http_protocol import BoundedHttp, BoundedWebSocket
 
 BACKLOG = 4_096
 STOP_WITHIN = 3
 """Seconds that requests under way have at the stop."""
-_KEEP_ALIVE = 30
 
 
 class HttpServer:
@@ -32,11 +37,15 @@ class HttpServer:
         max_frame: int,
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
+        gate: Gate | None = None,
     ) -> None:
+        """`gate`: one that several doors share, or one of its own."""
         self.host, self.port = host, port
         self._app, self._max_frame = app, max_frame
         self._tls_cert, self._tls_key = tls_cert, tls_key
+        self._gate = gate if gate is not None else Gate(Limits(), SystemClock().monotonic)
         self._server: uvicorn.Server | None = None
+        self._acceptor: Acceptor
         self._sockets: list[socket.socket] = []
 
     @property
@@ -53,13 +62,20 @@ class HttpServer:
         self.port = self._sockets[0].getsockname()[1]
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
-        await server.startup(sockets=self._sockets)
+        server.servers = []
+
+        def protocol(entry: Entry) -> asyncio.Protocol:
+            return BoundedHttp(config, server.server_state, server.lifespan.state, entry, self._gate.limits)
+
+        self._acceptor = Acceptor(self._sockets[0], self._gate, protocol, _refusal, config.ssl)
+        self._acceptor.start()
         self._server = server
 
     async def stop(self) -> None:
         """Takes nothing new, and lets requests under way end within `STOP_WITHIN` seconds. Links are closed before."""
         server, self._server = self._server, None
         if server is not None:
+            self._acceptor.close()
             await server.shutdown(sockets=self._sockets)
 
     def _config(self) -> uvicorn.Config:
@@ -68,19 +84,19 @@ class HttpServer:
         config = uvicorn.Config(
             self._app,  # type: ignore[arg-type]
             http=BoundedHttp,
-            ws=AbortableWebSocket,
+            ws=BoundedWebSocket,
             ws_max_size=self._max_frame,
             ws_ping_interval=None,
             ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
-            log_level="warning",
+            log_level="error",  # it warns of every bad request, and whoever sends those would fill the log
             access_log=False,
             proxy_headers=False,
             server_header=False,
             date_header=False,
             backlog=BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_keep_alive=self._gate.limits.idle_timeout,  # type: ignore[arg-type]
             timeout_graceful_shutdown=STOP_WITHIN,
             ssl_certfile=self._tls_cert,
             ssl_keyfile=self._tls_key,
@@ -89,22 +105,30 @@ class HttpServer:
         return config
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A bound socket that nobody shares. Raises RefusesToStart (`port_in_use`, `cannot_bind`)."""
+def _refusal(error: Overloaded) -> bytes:
+    """What a connection gets that is not let in, whatever it asks."""
+    answer = problem_of(error)
+    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}".encode()]
+    lines += [name + b": " + value for name, value in answer.headers]
+    return b"\r\n".join([*lines, b"", answer.body])
+
+
+def bind(host: str, port: int, flag: str = "--http-port") -> socket.socket:
+    """A bound socket that nobody shares; `flag` names another port. Raises RefusesToStart (`port_in_use`, `cannot_bind`)."""
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, proto)
     except OSError as error:
-        raise _cannot_bind(host, port, error) from error
+        raise _cannot_bind(host, port, flag, error) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise _cannot_bind(host, port, error) from error
+        raise _cannot_bind(host, port, flag, error) from error
     listener.setblocking(False)
     return listener
 
@@ -120,11 +144,11 @@ def check_tls(cert: Path | None, key: Path | None) -> None:
         raise RefusesToStart(f"the certificate {cert} and key {key} cannot be used: {error}", code="bad_tls") from error
 
 
-def _cannot_bind(host: str, port: int, error: OSError) -> RefusesToStart:
+def _cannot_bind(host: str, port: int, flag: str, error: OSError) -> RefusesToStart:
     place = f"{host or '*'}:{port}"
     if error.errno == errno.EADDRINUSE:
         return RefusesToStart(
-            f"{place} is in use by another program; stop it, or listen elsewhere with --http-port PORT",
+            f"{place} is in use by another program; stop it, or listen elsewhere with {flag} PORT",
             code="port_in_use",
         )
     return RefusesToStart(f"cannot listen on {place}: {error.strerror or error}", code="cannot_bind")

@@ -42,13 +42,14 @@ _logger = logging.getLogger("rota.transport")
 class NodeSession:
     """Implements `link.carrier.Receiver` and what handlers see, `Caller`. Lives in the running loop."""
 
-    def __init__(self, lobby: Hall, carrier: Carrier, token: str | None = None) -> None:
-        """`token`: as it stood in the handshake; the Hello may bring one too."""
+    def __init__(self, lobby: Hall, carrier: Carrier, token: str | None = None, source: str = "") -> None:
+        """`token`: as it stood in the handshake; the Hello may bring one too. `source`: whom a bad one counts for."""
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier
         self.lobby = lobby
         self.engine: Engine = lobby.engine
-        self._end = NodeEnd(lobby.terms, PERMITS, lobby.policy.roles, self._wall, self._loop.time(), token)
+        admit = partial(lobby.policy.roles, source=source)
+        self._end = NodeEnd(lobby.terms, PERMITS, admit, self._wall, self._loop.time(), token)
         self._out = Outflow(self._end, carrier)
         self.waiter = LinkWaiterDoor(self.ring, lambda: self._out.congested)
         self.worker = WorkerDesk(lobby, LinkWorkerDoor(self.ring, self.close), self._not_registered)

@@ -1,118 +1,129 @@
-"""The link over a WebSocket, as a raw ASGI application: binary messages in and out, nothing else.
+"""The link over a WebSocket: binary messages in and out, nothing else.
 
-Reading stops while too much is waiting to be taken by the other side, so that a peer cannot make the node hold answers
-without reading them.
+An ASGI application that accepts, and then takes messages from the server and gives it messages directly (its `LANE`):
+ASGI's queue, task and pause for each message would cost a lonely task a fifth of the node's time for it. What ends the
+connection still comes and goes by ASGI. Reading stops while too much is waiting to be taken by the other side, so that a
+peer cannot make the node hold answers without reading them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import deque
+import contextlib
 from collections.abc import Callable
+from typing import Protocol
 
 from rota.link.carrier import Carrier, Receiver
 from rota.link.codes import Close
 from rota.transport.asgi import Message, Receive, Scope, Send
 
-HIGH_WATER, LOW_WATER = 8 * 1024 * 1024, 2 * 1024 * 1024
-"""Bytes waiting to be taken, at which reading stops and goes on."""
 CLOSE_WITHIN = 5.0
 """Seconds for an orderly end; then the connection is cut."""
-ABORT = "rota.abort"
-"""The ASGI extension by which the server lends its way to cut the connection."""
+LANE = "rota.lane"
+"""The ASGI extension by which the server lends itself, a `Lane`."""
 _NO_STATUS, _BROKEN = 1005, 1006
-_logger = logging.getLogger("rota.transport")
+
+
+class Lane(Protocol):
+    """What the server lends to one WebSocket."""
+
+    def read_into(self, message: Callable[[bytes], None]) -> None:
+        """From now on each binary message is passed on in the turn of the loop that it came in."""
+        ...
+
+    def write(self, message: bytes) -> None:
+        """Sends a binary message, in this turn as far as the other side takes it; nothing after the end."""
+        ...
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that the operating system has not taken yet."""
+        ...
+
+    def abort(self) -> None:
+        """Cuts the connection."""
+        ...
+
+    def fruitful(self) -> None:
+        """The connection was good for something."""
+        ...
 
 
 class WebSocketCarrier:
-    """Implements `link.carrier.Carrier`. One task sends what is written."""
+    """Implements `link.carrier.Carrier`."""
 
-    def __init__(self, send: Send, abort: Callable[[], None]) -> None:
-        self._send, self._abort = send, abort
+    def __init__(self, lane: Lane, send: Send) -> None:
+        self._lane, self._send = lane, send
         self._loop = asyncio.get_running_loop()
-        self._messages: deque[bytes] = deque()
-        self._bell = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._ending: Message | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self.buffered = 0
+
+    @property
+    def buffered(self) -> int:
+        return self._lane.buffered
 
     def write(self, message: bytes) -> None:
-        if self._ending is None:
-            self._messages.append(message)
-            self.buffered += len(message)
-            self._bell.set()
+        if not self.closing:
+            self._lane.write(message)
 
     def close(self, code: int, reason: str) -> None:
-        """Sends what was written before, then the close; cuts the connection if that takes too long."""
-        if self._ending is None:
-            self._ending = {"type": "websocket.close", "code": code, "reason": _fitting(reason)}
-            self._bell.set()
-            self._deadline = self._loop.call_later(CLOSE_WITHIN, self._abort)
+        """Sends the close after what was written before; cuts the connection if that takes too long."""
+        if not self.closing:
+            self._ending = self._loop.create_task(self._end(code, reason))
+            self._deadline = self._loop.call_later(CLOSE_WITHIN, self._lane.abort)
 
-    async def send_all(self) -> None:
-        """Sends until the end."""
-        try:
-            while self._messages or self._ending is None:
-                await self._bell.wait()
-                self._bell.clear()
-                await self._send_ready()
-            await self._send(self._ending)
-        except OSError:
-            return
-        finally:
-            self._drained.set()
-
-    async def drained(self) -> None:
-        """Returns when little waits to be taken, or nobody takes it any more."""
-        if self.buffered > HIGH_WATER and self._ending is None:
-            self._drained.clear()
-            await self._drained.wait()
+    @property
+    def closing(self) -> bool:
+        """Nothing more is taken from the other side."""
+        return self._ending is not None
 
     def ended(self) -> None:
         """The other side is gone: nothing is left to cut."""
         if self._deadline is not None:
             self._deadline.cancel()
+        if self._ending is not None:
+            self._ending.cancel()
 
-    async def _send_ready(self) -> None:
-        while self._messages:
-            message = self._messages.popleft()
-            await self._send({"type": "websocket.send", "bytes": message})
-            self.buffered -= len(message)
-            if self.buffered <= LOW_WATER:
-                self._drained.set()
+    async def _end(self, code: int, reason: str) -> None:
+        with contextlib.suppress(OSError):
+            await self._send({"type": "websocket.close", "code": code, "reason": _fitting(reason)})
 
 
 async def serve_link(scope: Scope, receive: Receive, send: Send, make_session: Callable[[Carrier], Receiver]) -> None:
     """Accepts, and carries messages between the peer and its session until either ends. The handshake is checked."""
     await send({"type": "websocket.accept"})
-    abort = scope.get("extensions", {}).get(ABORT, _no_abort)
-    carrier = WebSocketCarrier(send, abort)
+    lane: Lane = scope["extensions"][LANE]
+    carrier = WebSocketCarrier(lane, send)
     session = make_session(carrier)
-    sender = asyncio.create_task(carrier.send_all())
     code, reason = int(Close.ABNORMAL), "the connection broke"
     try:
-        code, reason = await _read(receive, carrier, session.message)
+        code, reason = await _carry(lane, receive, carrier, session)
     finally:
         carrier.ended()
-        sender.cancel()
         # A peer that does not answer the close must not hold the socket.
-        asyncio.get_running_loop().call_later(CLOSE_WITHIN, abort)
+        asyncio.get_running_loop().call_later(CLOSE_WITHIN, lane.abort)
         session.closed(code, reason)
 
 
-async def _read(receive: Receive, carrier: WebSocketCarrier, message: Callable[[bytes], None]) -> tuple[int, str]:
+async def _carry(lane: Lane, receive: Receive, carrier: WebSocketCarrier, session: Receiver) -> tuple[int, str]:
+    greeted = False
+
+    def message(data: bytes) -> None:
+        nonlocal greeted
+        session.message(data)
+        if not greeted and not carrier.closing:
+            greeted = True
+            lane.fruitful()
+
+    lane.read_into(message)
     while True:
         event = await receive()
         if event["type"] == "websocket.disconnect":
             return _ending(event)
-        data = event.get("bytes")
-        if data is None:
+        if (data := event.get("bytes")) is not None:
+            message(data)  # it came before the lane was open
+        else:
             carrier.close(int(Close.BAD_MESSAGE), "a text message; frames are binary")
-            continue
-        message(data)
-        await carrier.drained()
 
 
 def _ending(event: Message) -> tuple[int, str]:
@@ -125,7 +136,3 @@ def _ending(event: Message) -> tuple[int, str]:
 def _fitting(reason: str) -> str:
     """A close frame has room for 123 bytes."""
     return reason.encode("utf-8", "replace")[:120].decode("utf-8", "ignore")
-
-
-def _no_abort() -> None:
-    """The server lends no way to cut the connection; its own timeouts have to do."""

@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from rota.access import failed_logins
 from rota.access.bind import check_bind, is_loopback
 from rota.access.policy import Policy
 from rota.access.roles import ALL_ROLES
+from rota.access.source import source_of
 from rota.access.tokens import Token, Tokens, check_secret, make_secret, read_tokens
-from rota.model.errors import NotAuthenticated, RefusesToStart
+from rota.life.clock import ManualClock
+from rota.model.errors import NotAuthenticated, Overloaded, RefusesToStart
+from rota.wire.codec_refusal import look_of
 
 SECRET, OTHER = "correct-horse-battery-staple-of-the-first-kind", "another-horse-and-quite-another-battery-too"
 
@@ -144,3 +148,93 @@ def test_behind_a_proxy_loopback_needs_a_token_too() -> None:
     with pytest.raises(RefusesToStart):
         check_bind("127.0.0.1", has_token=False, tls=False, behind_tls_proxy=True)
     check_bind("127.0.0.1", has_token=True, tls=False, behind_tls_proxy=True)
+
+
+# --- whoever tries tokens
+
+
+def guarded(clock: ManualClock) -> Policy:
+    return Policy(open_mode=False, tokens=Tokens([Token.of(SECRET, ["client"])]), clock=clock)
+
+
+def tries(policy: Policy, count: int, source: str = "203.0.113.7") -> list[str]:
+    """The codes of the answers to wrong tokens."""
+    codes = []
+    for number in range(count):
+        with pytest.raises((NotAuthenticated, Overloaded)) as error:
+            policy.roles(f"a wrong token, the {number}th", source)
+        codes.append(error.value.code)
+    return codes
+
+
+def test_the_eleventh_wrong_token_in_a_minute_has_to_wait_until_the_minute_is_over() -> None:
+    clock = ManualClock()
+    policy = guarded(clock)
+    assert tries(policy, 12) == ["not_authenticated"] * 10 + ["too_many_logins"] * 2
+    clock.advance(59)
+    with pytest.raises(Overloaded, match="come again in 1 s") as error:
+        policy.roles(SECRET, "203.0.113.7")
+    assert look_of(error.value)[1:] == (429, "RESOURCE_EXHAUSTED", 1_000_000)
+    clock.advance(1)
+    assert policy.roles(SECRET, "203.0.113.7") == {"client"}
+
+
+def test_others_do_not_wait_for_it_nor_does_a_token_that_is_known_from_there() -> None:
+    policy = guarded(ManualClock())
+    assert policy.roles(SECRET, "203.0.113.7")
+    tries(policy, 20)
+    assert policy.roles(SECRET, "203.0.113.7")
+    assert policy.roles(SECRET, "203.0.113.8")
+    assert tries(policy, 1) == ["too_many_logins"]
+
+
+def test_wrong_tokens_that_come_slowly_do_not_wait() -> None:
+    clock = ManualClock()
+    policy = guarded(clock)
+    for _ in range(50):
+        assert tries(policy, 1) == ["not_authenticated"]
+        clock.advance(6.1)
+
+
+def test_no_token_and_no_source_are_not_counted() -> None:
+    policy = guarded(ManualClock())
+    assert set(tries(policy, 50, source="")) == {"not_authenticated"}
+    assert policy.wrong_tokens == 50
+    for _ in range(50):
+        with pytest.raises(NotAuthenticated):
+            policy.roles(None, "203.0.113.7")
+    assert policy.roles(SECRET, "203.0.113.7")
+
+
+def test_what_is_remembered_of_wrong_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failed_logins, "MOST_SOURCES", 100)
+    policy = guarded(ManualClock())
+    for number in range(1_000):
+        tries(policy, 1, source=str(number))
+        policy.roles(SECRET, str(number))
+    assert len(policy._failed._failures) == len(policy._failed._welcome) == 100
+
+
+def test_other_tokens_are_taken_from_now_on() -> None:
+    policy = guarded(ManualClock())
+    policy.renew(Tokens([Token.of(OTHER, ["worker"])]))
+    assert policy.roles(OTHER) == {"worker"}
+    with pytest.raises(NotAuthenticated):
+        policy.roles(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::1"),
+        ("", ""),
+        ("a path", "a path"),
+    ],
+)
+def test_an_address_stands_for_whoever_has_it(address: str, source: str) -> None:
+    assert source_of(address) == source

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rota.link.carrier import Carrier, Receiver
 from rota.link.channel import Channel
-from rota.wire.v1.link_pb2 import Done, Frame, Submitted, Tasks, Welcome
+from rota.wire.v1.link_pb2 import Done, Frame, Submitted, TaskPage, Welcome
 
 
 class FakeNode:
@@ -125,5 +125,5 @@ def default_answer(frame: Frame) -> Frame | None:
     if kind == "submit":
         return Frame(submitted=Submitted())
     if kind in ("get", "list"):
-        return Frame(tasks=Tasks())
+        return Frame(tasks=TaskPage())
     return Frame(done=Done())

@@ -34,7 +34,7 @@ from rota.wire.v1.link_pb2 import (
     Outcomes,
     Submitted,
     Task,
-    Tasks,
+    TaskPage,
 )
 
 A, B = bytes([1]) * 16, bytes([2]) * 16
@@ -364,7 +364,7 @@ async def test_one_call_that_is_too_large_for_a_frame_fails_alone(node: FakeNode
 async def test_lists_come_page_by_page(node: FakeNode, client: AsyncClient) -> None:
     def pages(link: FakeLink, frame: Frame) -> Frame | None:
         last = frame.list.cursor == "next"
-        return Frame(tasks=Tasks(tasks=[Task(id=B if last else A, state="ready")], cursor="" if last else "next"))
+        return Frame(tasks=TaskPage(tasks=[Task(id=B if last else A, state="ready")], cursor="" if last else "next"))
 
     node.answer = pages
     found = [task async for task in client.list(states="ready", created_after=datetime(2026, 1, 1, tzinfo=UTC))]
@@ -379,7 +379,7 @@ async def test_lists_come_page_by_page(node: FakeNode, client: AsyncClient) -> N
 async def test_a_get_goes_on_where_the_node_stopped(node: FakeNode, client: AsyncClient) -> None:
     def one_by_one(link: FakeLink, frame: Frame) -> Frame | None:
         more = len(frame.get.ids) > 1
-        return Frame(tasks=Tasks(tasks=[Task(id=frame.get.ids[0])], cursor="1" if more else ""))
+        return Frame(tasks=TaskPage(tasks=[Task(id=frame.get.ids[0])], cursor="1" if more else ""))
 
     node.answer = one_by_one
     assert len(await client.get_many([A, B])) == 2
@@ -395,7 +395,7 @@ async def test_a_task_is_shown_in_plain_values(node: FakeNode, client: AsyncClie
         created_at=1_767_225_600_000_000,
         timeout=1_500_000,
     )
-    node.answer = lambda link, frame: Frame(tasks=Tasks(tasks=[shown]))
+    node.answer = lambda link, frame: Frame(tasks=TaskPage(tasks=[shown]))
     task = await client.get(A_TEXT)
     assert (task.params, task.result, task.timeout, task.ended) == ({"a": 1}, 2, 1.5, True)
     assert task.created_at == datetime(2026, 1, 1, tzinfo=UTC)

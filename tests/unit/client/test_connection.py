@@ -9,7 +9,7 @@ from fake_node import FakeNode
 from rota.client.connection import Connection
 from rota.link.codes import Close, LinkFault
 from rota.model.errors import Conflict, NotAuthenticated, RefusesToStart, RotaError
-from rota.wire.v1.link_pb2 import Frame, Get, Tasks, Welcome
+from rota.wire.v1.link_pb2 import Frame, Get, TaskPage, Welcome
 
 
 class Watched(Connection):
@@ -54,7 +54,7 @@ async def connection(node: FakeNode) -> AsyncIterator[Watched]:
 
 
 async def test_it_greets_and_then_carries_frames_both_ways(node: FakeNode, connection: Watched) -> None:
-    node.answer = lambda link, frame: Frame(tasks=Tasks(cursor="c"))
+    node.answer = lambda link, frame: Frame(tasks=TaskPage(cursor="c"))
     connection.start()
     welcome = await connection.next("up")
     assert connection.welcome is welcome
@@ -191,7 +191,7 @@ async def test_received_frames_are_paid_back_once_dealt_with(node: FakeNode) -> 
     connection.start()
     await connection.next("up")
     for _ in range(6):
-        node.link.send(Frame(tasks=Tasks(cursor="x" * 4_000)))
+        node.link.send(Frame(tasks=TaskPage(cursor="x" * 4_000)))
     for _ in range(6):
         _, size = await connection.next("frame")  # type: ignore[misc]
         connection.dealt_with(size)
@@ -206,6 +206,6 @@ async def test_a_failing_receiver_costs_the_link_and_not_the_connection(node: Fa
     connection._on_frame = fail  # type: ignore[method-assign]
     connection.start()
     await connection.next("up")
-    node.link.send(Frame(tasks=Tasks()))
+    node.link.send(Frame(tasks=TaskPage()))
     await connection.next("down")
     await connection.next("up")

@@ -16,7 +16,7 @@ from rota.client.call import call
 from rota.client.sync import Client
 from rota.link.codes import Close
 from rota.model.errors import CannotConnect, InvalidInput, NotFound, RotaError, TaskFailed, WaitTimeout
-from rota.wire.v1.link_pb2 import Ended, Failure, Frame, Submitted, Task, Tasks
+from rota.wire.v1.link_pb2 import Ended, Failure, Frame, Submitted, Task, TaskPage
 
 A = bytes([1]) * 16
 
@@ -161,7 +161,7 @@ def test_outcomes_as_completed_and_gathered(node: FakeNode, client: Client) -> N
 
 
 def test_lists_are_drawn_page_by_page(node: FakeNode, client: Client) -> None:
-    node.answer = lambda link, frame: Frame(tasks=Tasks(tasks=[Task(id=A)], cursor="more"))
+    node.answer = lambda link, frame: Frame(tasks=TaskPage(tasks=[Task(id=A)], cursor="more"))
     tasks = client.list(states=["ready"])
     next(tasks)
     next(tasks)

@@ -103,6 +103,7 @@ async def test_the_end_is_told_once_with_its_reason(message: bytes, ending: tupl
         (WSUpgradeResponse.create_error_response(401), NotAuthenticated, "ROTA_TOKEN"),
         (WSUpgradeResponse.create_error_response(403), Forbidden, "roles"),
         (WSUpgradeResponse.create_error_response(404), CannotConnect, "HTTP 404 where a Rota node"),
+        (WSUpgradeResponse.create_error_response(429), CannotConnect, "too many wrong tokens"),
         (WSUpgradeResponse.create_error_response(503), CannotConnect, "not ready"),
         (WSUpgradeResponse.create_redirect_response(308, "https://b/"), CannotConnect, "redirects to https://b/"),
     ],

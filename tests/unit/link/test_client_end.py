@@ -20,7 +20,7 @@ from rota.wire.v1.link_pb2 import (
     Retry,
     Submit,
     Submitted,
-    Tasks,
+    TaskPage,
 )
 
 A, B, C = (bytes([n]) * 16 for n in (1, 2, 3))
@@ -65,7 +65,7 @@ def test_answers_find_their_requests_in_any_order(wire: Wire, end: ClientEnd) ->
     first = end.ask(Frame(get=Get(ids=[A])), lambda frame: got.append(("first", frame)))
     second = end.ask(Frame(get=Get(ids=[B])), lambda frame: got.append(("second", frame)))
     assert [frame.request for frame in wire.taken()] == [first, second]
-    end.received(Frame(request=second, tasks=Tasks(cursor="2")))
+    end.received(Frame(request=second, tasks=TaskPage(cursor="2")))
     end.received(Frame(request=first, failure=Failure(code="not_found")))
     assert [name for name, _ in got] == ["second", "first"]
     assert len(end) == 0
@@ -74,8 +74,8 @@ def test_answers_find_their_requests_in_any_order(wire: Wire, end: ClientEnd) ->
 def test_an_answer_that_nobody_waits_for_is_dropped(end: ClientEnd) -> None:
     number = end.ask(Frame(get=Get()), lambda frame: pytest.fail("it was dropped"))
     end.drop(number)
-    end.received(Frame(request=number, tasks=Tasks()))
-    end.received(Frame(request=99, tasks=Tasks()))
+    end.received(Frame(request=number, tasks=TaskPage()))
+    end.received(Frame(request=99, tasks=TaskPage()))
     end.received(ended(A))
 
 

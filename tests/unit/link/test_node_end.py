@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rota.link.channel import Channel
-from rota.link.codes import Close, LinkFault
-from rota.link.node_end import FREE, FROM_NODE, Arrival, NodeEnd, Terms
-from rota.model.errors import InvalidInput, NotAuthenticated, NotFound
+from rota.link.codes import FINAL, Close, LinkFault
+from rota.link.node_end import FREE, FROM_NODE, MAX_PINGS, Arrival, NodeEnd, Terms
+from rota.model.errors import InvalidInput, NotAuthenticated, NotFound, Overloaded
 from rota.wire.v1 import link_pb2 as pb
 from rota.wire.v1.link_pb2 import Frame
 
@@ -169,6 +169,28 @@ def test_a_silent_peer_is_lost_after_three_heartbeats_and_a_paused_reader_is_not
     end.tick(12.9)
     with pytest.raises(LinkFault):
         end.tick(13.1)
+
+
+def test_pings_without_end_end_the_link_and_one_a_heartbeat_does_not() -> None:
+    ping = Frame(ping=pb.Ping())
+    end = a_greeted_end(heartbeat=0.1)
+    for n in range(1_000):
+        give(end, ping, n * 0.09)
+    for _ in range(MAX_PINGS):
+        give(end, ping, 95.0)
+    with pytest.raises(LinkFault) as fault:
+        give(end, ping, 95.0)
+    assert fault.value.code is Close.POLICY
+
+
+def test_who_tried_too_many_tokens_is_told_to_wait_and_may_come_again() -> None:
+    def wait(token: str | None) -> frozenset[str]:
+        raise Overloaded("10 wrong tokens", code="too_many_logins")
+
+    end = NodeEnd(Terms("node-1", "0.1.0"), PERMITS, wait, lambda: NOW, 0.0)
+    fault = fault_of(end, hello(token="another"))
+    assert fault.code is Close.POLICY
+    assert fault.code not in FINAL
 
 
 def test_a_goodbye_is_remembered() -> None:

@@ -18,9 +18,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from rota.access.policy import Policy
 from rota.access.tokens import Token, Tokens
+from rota.life.clock import SystemClock
 from rota.link.codes import Close
 from rota.model.errors import RefusesToStart
-from rota.transport import http_protocol
+from rota.transport.gate import Gate, Limits
 from rota.transport.http_app import HttpApp
 from rota.transport.http_server import HttpServer, bind
 from rota.wire.v1 import link_pb2 as pb
@@ -28,6 +29,10 @@ from rota.wire.v1.link_pb2 import Frame
 
 SECRET = "correct-horse-battery-staple-of-the-first-kind"
 MAX_FRAME = 4 << 20
+UPGRADE = (
+    b"GET /api/v1/link HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+)
 
 
 class Reply(NamedTuple):
@@ -101,6 +106,10 @@ async def start_door(start_node: StartNode) -> AsyncIterator[StartDoor]:
 @pytest.fixture
 async def door(start_door: StartDoor) -> Door:
     return await start_door()
+
+
+def a_gate(**limits: Any) -> Gate:
+    return Gate(Limits(**limits), SystemClock().monotonic)
 
 
 def guarded(*roles: str) -> Policy:
@@ -260,6 +269,17 @@ async def test_off_loopback_any_host_may_be_named(start_door: StartDoor) -> None
         (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n", b"400"),
         (b"FOO / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400"),
+        (b"GET /livez HTTP/1.1\nHost: localhost\n\n", b"400"),
+        (b"GET /livez HTTP/1.1\r\nHost : localhost\r\n\r\n", b"400"),
+        (b"GET /livez HTTP/1.1\r\nHost: localhost\r\n X: folded\r\n\r\n", b"400"),
+        (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: a\x00b\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\nabcde", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", b"400"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"400"),
+        (b"CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400"),
+        (UPGRADE.replace(b"GET", b"POST") + b"\r\n", b"405"),
+        (UPGRADE.replace(b"13\r\n", b"12\r\n") + b"\r\n", b"400"),
+        (UPGRADE + b"X: " + b"a" * 9_000 + b"\r\n\r\n", b"431"),
         (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n" + b"x" * 1000, b"405"),
     ],
 )
@@ -270,22 +290,86 @@ async def test_hostile_requests_are_refused_and_cut(door: Door, sent: bytes, sta
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: loc"])
-async def test_a_head_that_never_ends_is_cut(
-    start_door: StartDoor, monkeypatch: pytest.MonkeyPatch, sent: bytes
-) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_WITHIN", 0.05)
-    door = await start_door()
+async def test_a_head_that_never_ends_is_cut(start_door: StartDoor, sent: bytes) -> None:
+    door = await start_door(gate=a_gate(handshake_timeout=0.05))
     with contextlib.suppress(ConnectionError):
         assert await door.raw(sent) == b""
 
 
-async def test_too_many_connections_are_not_taken(start_door: StartDoor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "MAX_CONNECTIONS", 1)
-    door = await start_door()
+@pytest.mark.parametrize("limits", [{"connections": 1}, {"per_address": 1}])
+async def test_too_many_connections_are_refused_with_the_limit_and_taken_again_later(
+    start_door: StartDoor, limits: dict[str, int]
+) -> None:
+    door = await start_door(gate=a_gate(**limits))
     async with door.link() as link:
         await greeted(link)
+        reply = await door.get("/livez")
+        assert (reply.status, reply.json["code"]) == (503, "too_many_connections")
+        assert reply.headers["retry-after"] == "1"
+        with pytest.raises(InvalidStatus) as error:
+            async with door.link():
+                pass
+        assert error.value.response.status_code == 503
+    async with asyncio.timeout(5):
+        while (await door.get("/livez")).status != 200:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_body_that_never_ends_is_cut(start_node: StartNode) -> None:
+    async def reads_all(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+
+    server = HttpServer(reads_all, "127.0.0.1", 0, max_frame=MAX_FRAME, gate=a_gate(idle_timeout=0.1))  # type: ignore
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
+    async with asyncio.timeout(5):
         with contextlib.suppress(ConnectionError):
-            assert await door.raw(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n") == b""
+            while not reader.at_eof():
+                writer.write(b"x")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(), 0.01)
+    writer.transport.abort()
+    await server.stop()
+
+
+@pytest.mark.parametrize("ending", ["close", "keep-alive"])
+async def test_who_does_not_read_the_answer_is_cut(ending: str) -> None:
+    large = b"x" * (16 << 20)
+
+    async def answers(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"%d" % len(large)), (b"connection", ending.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": large})
+
+    gate = a_gate(idle_timeout=0.1)
+    server = HttpServer(answers, "127.0.0.1", 0, max_frame=MAX_FRAME, gate=gate)  # type: ignore[arg-type]
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await reader.readexactly(12)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    async with asyncio.timeout(5):
+        while len(gate):
+            await asyncio.sleep(0.01)
+    writer.transport.abort()
+    await server.stop()
+
+
+async def test_an_idle_connection_is_closed_and_blank_lines_do_not_keep_it(start_door: StartDoor) -> None:
+    door = await start_door(gate=a_gate(idle_timeout=0.1, handshake_timeout=0.1))
+    for drip in (b"", b"\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.server.port)
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await reader.readuntil(b"true}")).startswith(b"HTTP/1.1 200")
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):
+                while not reader.at_eof():
+                    writer.write(drip)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(reader.read(), 0.01)
+        writer.transport.abort()
 
 
 # --- links
@@ -476,6 +560,24 @@ async def test_links_work_over_tls(start_door: StartDoor, certificate: tuple[Pat
     assert door.server.url.startswith("https://")
     async with ws.connect(f"wss://localhost:{door.server.port}/api/v1/link", ssl=trust, proxy=None) as link:
         assert (await greeted(link)).version == 1
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+async def test_a_tls_handshake_that_never_ends_is_cut_and_counted_out(
+    start_door: StartDoor, certificate: tuple[Path, Path], sent: bytes
+) -> None:
+    cert, key = certificate
+    gate = a_gate(handshake_timeout=0.1)
+    door = await start_door(tls_cert=cert, tls_key=key, gate=gate)
+    with contextlib.suppress(ConnectionError):
+        await door.raw(sent)
+    async with asyncio.timeout(5):
+        while len(gate):
+            await asyncio.sleep(0.01)
+    trust = ssl.create_default_context(cafile=str(cert))
+    async with ws.connect(f"wss://localhost:{door.server.port}/api/v1/link", ssl=trust, proxy=None) as link:
+        await greeted(link)
+        assert len(gate) == 1
 
 
 async def test_bad_tls_files_refuse_the_start(
