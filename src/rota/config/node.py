@@ -38,8 +38,20 @@ class NodeSettings:
     grpc_port: int = setting(
         50_051,
         whole(0, 65_535),
-        "Port of the gRPC door. The door comes with the next release: nothing listens there yet.",
-        "gRPC 端口。gRPC 接口将在下一版本提供,目前不监听。",
+        "Port for gRPC clients and workers; 0 takes any free one.",
+        "供 gRPC 客户端与执行器使用的端口;0 表示任取一个空闲端口。",
+    )
+    grpc: str = setting(
+        "on",
+        choice("on", "off"),
+        "off: nothing listens for gRPC, and its library is not loaded.",
+        "off:不监听 gRPC,也不加载其程序库。",
+    )
+    grpc_reflection: bool = setting(
+        default=False,
+        kind=FLAG,
+        en="Tools such as grpcurl may ask the gRPC door what it offers; the roles that read may do so.",
+        zh="允许 grpcurl 等工具向 gRPC 端口查询其接口;须有读取权限的角色。",
     )
     data: Path = computed(
         default_data,
@@ -147,6 +159,30 @@ class NodeSettings:
         "How much log is kept a task; the rest is cut, with a mark.",
         "每个任务最多保留多少日志;超出部分截断并注明。",
     )
+    max_connections: int = setting(
+        10_000,
+        whole(1, 1_000_000),
+        "How many connections the node takes; fewer where the limit of open files leaves no room for them.",
+        "节点最多接受多少个连接;若打开文件数的限制不够,则更少。",
+    )
+    max_connections_per_address: int = setting(
+        5_000,
+        whole(1, 1_000_000),
+        "How many of them may come from one address (IPv6: one /64). Not counted behind a TLS proxy.",
+        "其中同一地址(IPv6 为同一 /64)最多可占多少个。位于 TLS 代理之后时不计。",
+    )
+    handshake_timeout: int = setting(
+        10 * SECOND,
+        duration("100ms", "10m"),
+        "How long a caller may take for a TLS handshake, the head of a request, and a link's Hello (5s at most).",
+        "调用者完成 TLS 握手、发完请求头、发出连接的 Hello(最长 5s)各可用多久。",
+    )
+    idle_timeout: int = setting(
+        60 * SECOND,
+        duration("100ms", "1h"),
+        "How long a connection without a link may be silent between two requests, or take for the body of one.",
+        "非长连接在两次请求之间可静默多久,或一个请求体最多可传多久。",
+    )
     shutdown_grace: int = setting(
         30 * SECOND,
         duration("0s", "24h"),
@@ -181,7 +217,7 @@ class NodeSettings:
     def faults(self) -> list[Fault]:
         """What does not fit together, or is not there yet."""
         found = [*_lease_faults(self), *_store_faults(self.store), *_tls_faults(self)]
-        if self.http_port and self.http_port == self.grpc_port:
+        if self.grpc == "on" and self.http_port and self.http_port == self.grpc_port:
             found.append(Fault("grpc_port", "same_port", f"http_port is {self.http_port} too; take another"))
         if self.id is not None:
             try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,11 +23,15 @@ from rota.access.tokens import Token, Tokens, read_tokens
 from rota.config.node import NodeSettings
 from rota.engine.settings import EngineSettings
 from rota.house.parts import Parts, choose_store, node_id_in
+from rota.life.clock import SystemClock
 from rota.link.channel import MAX_FRAME
+from rota.link.node_end import HELLO_WITHIN
 from rota.model.errors import RefusesToStart
 from rota.model.lifecycle import Retention
 from rota.model.retry import SECOND
 from rota.model.version import VERSION
+from rota.transport.descriptors import room_for_connections
+from rota.transport.gate import Gate, Limits
 from rota.transport.http_app import HttpApp
 from rota.transport.http_server import HttpServer
 from rota.transport.lobby import NodeFacts
@@ -35,6 +40,8 @@ from rota.transport.local import LocalDoor
 if TYPE_CHECKING:
     from rota.house.handlers import Offers
 
+_logger = logging.getLogger("rota.node")
+
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
@@ -42,6 +49,8 @@ class NodeInfo:
 
     node_id: str
     http_url: str
+    grpc_address: str | None
+    """host:port; None where the door is off."""
     store: str
     durability: str
     data: str
@@ -55,6 +64,7 @@ class ServedNode:
         self._settings = settings
         self._apps = apps
         self._readiness = "starting"
+        self._policy: Policy
         self._exits = contextlib.AsyncExitStack()
 
     async def open(self) -> NodeInfo:
@@ -65,11 +75,14 @@ class ServedNode:
         _make_folder(settings.data)
         async with contextlib.AsyncExitStack() as exits:
             parts, facts = self._build(tokens)
+            self._policy = parts.lobby.policy
+            gate = _gate(settings)
             app = HttpApp(
                 parts.lobby,
                 lambda: self._readiness or parts.store.trouble,
                 host=settings.host,
                 behind_proxy=settings.behind_tls_proxy,
+                gate=gate,
             )
             server = HttpServer(
                 app,
@@ -78,11 +91,13 @@ class ServedNode:
                 max_frame=MAX_FRAME,
                 tls_cert=settings.tls_cert,
                 tls_key=settings.tls_key,
+                gate=gate,
             )
             await parts.open()
             exits.push_async_callback(parts.close)
             await server.start()
             exits.push_async_callback(server.stop)
+            grpc_address = await self._open_grpc(parts, gate.limits, exits) if settings.grpc == "on" else None
             exits.push_async_callback(parts.lobby.leave, "the node stops", settings.shutdown_grace / SECOND / 2)
             exits.callback(parts.engine.drain)
             exits.callback(self._drains)
@@ -93,15 +108,49 @@ class ServedNode:
         return NodeInfo(
             facts.node_id,
             server.url,
+            grpc_address,
             facts.store,
             facts.durability,
             facts.data_dir,
             [f"what may be lost: {window}"] if (window := parts.store.capabilities.loss_window) else [],
         )
 
+    def renew_tokens(self) -> None:
+        """Reads the token file anew. One that cannot be used is told in the log, and the tokens stay as they were."""
+        try:
+            tokens = _tokens(self._settings)
+        except RefusesToStart as error:
+            _logger.error("the tokens stay as they were: %s", error.detail)
+        else:
+            self._policy.renew(tokens)
+            _logger.info("the token file was read anew; tokens: %d", len(tokens))
+
     async def close(self) -> None:
         """In the order that the module's text says, within the grace."""
         await self._exits.aclose()
+
+    async def _open_grpc(self, parts: Parts, limits: Limits, exits: contextlib.AsyncExitStack) -> str:
+        """Its address. The library is loaded only here."""
+        from rota.transport.grpc_server import GrpcDoor, GrpcServer
+
+        settings = self._settings
+        door = GrpcDoor(
+            parts.lobby,
+            lambda: self._readiness or parts.store.trouble,
+            behind_proxy=settings.behind_tls_proxy,
+            reflection=settings.grpc_reflection,
+        )
+        server = GrpcServer(
+            door,
+            settings.host,
+            settings.grpc_port,
+            limits=limits,
+            tls_cert=settings.tls_cert,
+            tls_key=settings.tls_key,
+        )
+        await server.start()
+        exits.push_async_callback(server.stop)
+        return server.address
 
     async def _run_handlers(self, parts: Parts) -> Callable[[], Awaitable[None]]:
         from rota.house.handlers import HandlersBeside
@@ -141,6 +190,7 @@ class ServedNode:
             policy=policy,
             facts=facts,
             heartbeat=settings.heartbeat / SECOND,
+            hello_within=min(HELLO_WITHIN, settings.handshake_timeout / SECOND),
             log_quota=settings.log_bytes,
         )
         return parts, facts
@@ -164,6 +214,8 @@ async def serve_node(
         loop.add_signal_handler(number, tell, number)
     node = ServedNode(settings, apps)
     info = await node.open()
+    if settings.token_file is not None:
+        loop.add_signal_handler(signal.SIGHUP, node.renew_tokens)
     try:
         on_ready(info)
         await told.wait()
@@ -182,6 +234,16 @@ def _tokens(settings: NodeSettings) -> Tokens:
     if settings.token_file is not None:
         return read_tokens(settings.token_file)
     return Tokens([Token.of(settings.token)] if settings.token else [])
+
+
+def _gate(settings: NodeSettings) -> Gate:
+    limits = Limits(
+        connections=room_for_connections(settings.max_connections),
+        per_address=settings.max_connections_per_address,
+        handshake_timeout=settings.handshake_timeout / SECOND,
+        idle_timeout=settings.idle_timeout / SECOND,
+    )
+    return Gate(limits, SystemClock().monotonic, by_address=not settings.behind_tls_proxy)
 
 
 def _make_folder(data: Path) -> None:

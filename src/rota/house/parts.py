@@ -15,7 +15,7 @@ from rota.coordination.local import LocalIndex
 from rota.engine.engine import Engine
 from rota.engine.settings import EngineSettings
 from rota.life.clock import Clock, SystemClock
-from rota.link.node_end import Terms
+from rota.link.node_end import HELLO_WITHIN, Terms
 from rota.model.errors import InvalidInput
 from rota.observe.logs import DEFAULT_QUOTA, LogBook
 from rota.transport.lobby import Lobby, NodeFacts
@@ -40,7 +40,7 @@ def choose_store(url: str, durability: str = "full", clock: Clock | None = None)
 class Parts:
     """A node without doors. `open` and `close` go through the parts in order; `close` may be called twice.
 
-    `heartbeat`: seconds; what the node tells in its Welcome follows from the settings.
+    `heartbeat`, `hello_within`: seconds; what the node tells in its Welcome follows from the settings.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Parts:
         policy: Policy,
         facts: NodeFacts,
         heartbeat: float = HEARTBEAT,
+        hello_within: float = HELLO_WITHIN,
         log_quota: int = DEFAULT_QUOTA,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -66,6 +67,7 @@ class Parts:
             max_payload=settings.max_payload,
             lease_ttl=settings.lease_ttl,
             closed_lease_ttl=settings.closed_lease_ttl,
+            hello_within=hello_within,
         )
         self.lobby = Lobby(self.engine, policy, terms, facts)
         self._exits = contextlib.AsyncExitStack()

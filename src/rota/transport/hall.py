@@ -17,6 +17,8 @@ from rota.life.duty import Errands
 from rota.link.codes import Close
 from rota.link.node_end import Terms
 
+NOT_SERVING = frozenset({"starting", "draining"})
+"""What `readiness` may answer where no new link or call is taken. Any other word: the node lives, but something is away."""
 LONGEST_TICK = 1.0
 """Seconds between looks at every link (who is silent, who has not said Hello, who does not read); less than a heartbeat."""
 

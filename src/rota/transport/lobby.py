@@ -12,6 +12,9 @@ __all__ = ["Lobby", "NodeFacts"]
 class Lobby(Hall):
     """Made by the house with the engine; given to the doors."""
 
-    def open(self, carrier: Carrier, token: str | None = None) -> NodeSession:
-        """The node's end of a new link. `token`: as it stood in the handshake; the Hello may bring one."""
-        return NodeSession(self, carrier, token)
+    def open(self, carrier: Carrier, token: str | None = None, source: str = "") -> NodeSession:
+        """The node's end of a new link. `token`: as it stood in the handshake; the Hello may bring one.
+
+        `source`: whom a bad one counts for, as `access.source_of` has it.
+        """
+        return NodeSession(self, carrier, token, source)

@@ -46,11 +46,13 @@ _LOOKS = (
     Look(RotaError, 500, "INTERNAL"),
 )
 _CODES: dict[type[RotaError], str] = {
-    InvalidInput: "invalid_input invalid_task invalid_method invalid_facts out_of_range unknown_request frame_too_large",
-    NotFound: "not_found task_not_found worker_not_found method_not_found page_not_found",
+    InvalidInput: "invalid_input invalid_task invalid_method invalid_facts out_of_range unknown_request invalid_message "
+    "frame_too_large",
+    NotFound: "not_found task_not_found worker_not_found method_not_found page_not_found unknown_service",
     Conflict: "conflict batch_refused already_finished not_finished stale_attempt worker_id_taken not_registered busy id_reused "
     "idempotency_key_reused unique_key_taken",
-    Overloaded: "overloaded queue_full too_many_requests too_many_follows answer_too_large",
+    Overloaded: "overloaded queue_full too_many_requests too_many_follows too_many_logins too_many_connections "
+    "answer_too_large",
     Unavailable: "unavailable store_unavailable store_full backup_failed outcome_unknown starting draining",
     CannotConnect: "cannot_connect",
     NotAuthenticated: "not_authenticated",
@@ -58,14 +60,15 @@ _CODES: dict[type[RotaError], str] = {
 }
 KINDS: dict[str, type[RotaError]] = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 """The class behind each code that is not raised with the wrong places of an input."""
-_HTTP = {"store_full": 507, "method_not_allowed": 405}
+_HTTP = {"store_full": 507, "too_many_connections": 503, "method_not_allowed": 405}
 
 
 def look_of(error: BaseException) -> Look:
     """How an error shows; what is not Rota's is an internal error."""
     found = next((look for look in _LOOKS if isinstance(error, look.kind)), _LOOKS[-1])
     status = _HTTP.get(getattr(error, "code", ""))
-    return found._replace(http=status) if status else found
+    wait = getattr(error, "retry_after", 0)
+    return found._replace(http=status or found.http, retry_after=wait or found.retry_after)
 
 
 def write_refusal(error: BaseException, message: pb.Failure) -> None:

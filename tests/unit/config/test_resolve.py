@@ -113,9 +113,14 @@ def test_a_cluster_store_says_when_it_comes_and_shows_no_password(store: str) ->
     assert "hunter2" not in str(error.value)
 
 
-def test_processes_say_when_they_come() -> None:
-    with pytest.raises(InvalidInput, match="next release"):
-        resolve(WorkerSettings, {"isolation": "process"}, env={})
+def test_what_child_processes_may_use_is_said_in_sizes_and_counts() -> None:
+    said = {"isolation": "process", "max_child_memory": "256MiB", "max_tasks_per_child": "100"}
+    settings = resolve(WorkerSettings, said, env={})
+    assert (settings.isolation, settings.max_child_memory, settings.max_tasks_per_child) == ("process", 2**28, 100)
+    unbound = resolve(WorkerSettings, {}, env={})
+    assert (unbound.isolation, unbound.max_child_memory, unbound.max_tasks_per_child) == ("thread", None, None)
+    with pytest.raises(InvalidInput, match="64MiB"):
+        resolve(WorkerSettings, {"max_child_memory": "1MiB"}, env={})
 
 
 @pytest.mark.parametrize(

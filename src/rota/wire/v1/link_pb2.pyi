@@ -20,6 +20,7 @@ class Verdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RESULT_TOO_LARGE: _ClassVar[Verdict]
     ABANDONED_TIMED_OUT: _ClassVar[Verdict]
     ABANDONED_STOPPED: _ClassVar[Verdict]
+    CRASHED: _ClassVar[Verdict]
 VERDICT_UNSPECIFIED: Verdict
 SUCCEEDED: Verdict
 RAISED: Verdict
@@ -31,6 +32,7 @@ INVALID_PARAMS: Verdict
 RESULT_TOO_LARGE: Verdict
 ABANDONED_TIMED_OUT: Verdict
 ABANDONED_STOPPED: Verdict
+CRASHED: Verdict
 
 class Frame(_message.Message):
     __slots__ = ("credit", "request", "hello", "welcome", "ping", "goodbye", "failure", "done", "submit", "submitted", "get", "list", "tasks", "wait", "ended", "cancel", "retry", "outcomes", "read_logs", "logs", "read_stats", "stats", "list_workers", "workers", "list_methods", "methods", "unwait", "register", "started", "finish", "release", "heartbeat", "report", "registered", "assign", "stop", "recall", "drain", "finished")
@@ -85,7 +87,7 @@ class Frame(_message.Message):
     submitted: Submitted
     get: Get
     list: List
-    tasks: Tasks
+    tasks: TaskPage
     wait: Wait
     ended: Ended
     cancel: Cancel
@@ -96,7 +98,7 @@ class Frame(_message.Message):
     read_stats: ReadStats
     stats: Stats
     list_workers: ListWorkers
-    workers: Workers
+    workers: WorkerList
     list_methods: ListMethods
     methods: Methods
     unwait: Unwait
@@ -112,7 +114,7 @@ class Frame(_message.Message):
     recall: Recall
     drain: Drain
     finished: Finished
-    def __init__(self, credit: _Optional[int] = ..., request: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., submit: _Optional[_Union[Submit, _Mapping]] = ..., submitted: _Optional[_Union[Submitted, _Mapping]] = ..., get: _Optional[_Union[Get, _Mapping]] = ..., list: _Optional[_Union[List, _Mapping]] = ..., tasks: _Optional[_Union[Tasks, _Mapping]] = ..., wait: _Optional[_Union[Wait, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., retry: _Optional[_Union[Retry, _Mapping]] = ..., outcomes: _Optional[_Union[Outcomes, _Mapping]] = ..., read_logs: _Optional[_Union[ReadLogs, _Mapping]] = ..., logs: _Optional[_Union[Logs, _Mapping]] = ..., read_stats: _Optional[_Union[ReadStats, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., list_workers: _Optional[_Union[ListWorkers, _Mapping]] = ..., workers: _Optional[_Union[Workers, _Mapping]] = ..., list_methods: _Optional[_Union[ListMethods, _Mapping]] = ..., methods: _Optional[_Union[Methods, _Mapping]] = ..., unwait: _Optional[_Union[Unwait, _Mapping]] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., assign: _Optional[_Union[Assign, _Mapping]] = ..., stop: _Optional[_Union[Stop, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ...) -> None: ...
+    def __init__(self, credit: _Optional[int] = ..., request: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., submit: _Optional[_Union[Submit, _Mapping]] = ..., submitted: _Optional[_Union[Submitted, _Mapping]] = ..., get: _Optional[_Union[Get, _Mapping]] = ..., list: _Optional[_Union[List, _Mapping]] = ..., tasks: _Optional[_Union[TaskPage, _Mapping]] = ..., wait: _Optional[_Union[Wait, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., retry: _Optional[_Union[Retry, _Mapping]] = ..., outcomes: _Optional[_Union[Outcomes, _Mapping]] = ..., read_logs: _Optional[_Union[ReadLogs, _Mapping]] = ..., logs: _Optional[_Union[Logs, _Mapping]] = ..., read_stats: _Optional[_Union[ReadStats, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., list_workers: _Optional[_Union[ListWorkers, _Mapping]] = ..., workers: _Optional[_Union[WorkerList, _Mapping]] = ..., list_methods: _Optional[_Union[ListMethods, _Mapping]] = ..., methods: _Optional[_Union[Methods, _Mapping]] = ..., unwait: _Optional[_Union[Unwait, _Mapping]] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., assign: _Optional[_Union[Assign, _Mapping]] = ..., stop: _Optional[_Union[Stop, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("versions", "token", "sdk", "window")
@@ -264,7 +266,7 @@ class Submit(_message.Message):
     def __init__(self, tasks: _Optional[_Iterable[_Union[NewTask, _Mapping]]] = ..., atomic: bool = ..., wait: bool = ...) -> None: ...
 
 class Submitted(_message.Message):
-    __slots__ = ("exceptions",)
+    __slots__ = ("exceptions", "ids")
     class Exception(_message.Message):
         __slots__ = ("index", "duplicate_of", "refusal", "warning")
         INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -277,8 +279,10 @@ class Submitted(_message.Message):
         warning: str
         def __init__(self, index: _Optional[int] = ..., duplicate_of: _Optional[bytes] = ..., refusal: _Optional[_Union[Failure, _Mapping]] = ..., warning: _Optional[str] = ...) -> None: ...
     EXCEPTIONS_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
     exceptions: _containers.RepeatedCompositeFieldContainer[Submitted.Exception]
-    def __init__(self, exceptions: _Optional[_Iterable[_Union[Submitted.Exception, _Mapping]]] = ...) -> None: ...
+    ids: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, exceptions: _Optional[_Iterable[_Union[Submitted.Exception, _Mapping]]] = ..., ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Get(_message.Message):
     __slots__ = ("ids", "detail")
@@ -308,7 +312,7 @@ class List(_message.Message):
     cursor: str
     def __init__(self, states: _Optional[_Iterable[str]] = ..., method: _Optional[str] = ..., group: _Optional[str] = ..., worker: _Optional[str] = ..., created_after: _Optional[int] = ..., created_before: _Optional[int] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
 
-class Tasks(_message.Message):
+class TaskPage(_message.Message):
     __slots__ = ("tasks", "cursor")
     TASKS_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
@@ -584,7 +588,7 @@ class ListWorkers(_message.Message):
     all: bool
     def __init__(self, all: bool = ...) -> None: ...
 
-class Workers(_message.Message):
+class WorkerList(_message.Message):
     __slots__ = ("workers",)
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     workers: _containers.RepeatedCompositeFieldContainer[WorkerView]
