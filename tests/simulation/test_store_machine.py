@@ -62,6 +62,7 @@ ACTIONS = st.sampled_from(
         "cancel",
         "release",
         "rescue",
+        "crash",
         "promote",
         "expire",
         "again",
@@ -159,6 +160,8 @@ class StoreMachine(RuleBasedStateMachine):
                     return lifecycle.release(seen, now, Reason.DRAINED, KEEP)
                 case "rescue":
                     return lifecycle.rescue(seen, now, KEEP)
+                case "crash":
+                    return lifecycle.crash(seen, Failure(("E",), "c" * 5_000), None, now, KEEP)
                 case "again":
                     return lifecycle.run_again(seen, now)
         except Conflict:

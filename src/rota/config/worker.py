@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rota.config.kind import LIST, TEXT, choice, duration, whole
+from rota.config.kind import LIST, TEXT, choice, duration, size, whole
 from rota.config.quantity import SECOND
 from rota.config.reach import ReachSettings, url_faults
 from rota.config.setting import setting
@@ -36,11 +36,25 @@ class WorkerSettings(ReachSettings):
     isolation: str = setting(
         "thread",
         choice("thread", "process"),
-        "Where `def` handlers run. `process` comes with the next release.",
-        "`def` 处理函数在哪里运行。`process` 将在下一版本提供。",
+        "Where `def` handlers run that do not say it: in threads, or in processes that can be killed.",
+        "未自行声明的 `def` 处理函数在哪里运行:线程,或可以被强制结束的进程。",
+    )
+    max_child_memory: int | None = setting(
+        None,
+        size("64MiB", "1024GiB"),
+        "The most memory a child process may have: above it, it is killed; above 4/5 of it after a task, replaced.",
+        "子进程最多可用的内存:运行中超出则强制结束;任务结束后超出其五分之四则更换。",
+        shown="no limit",
+    )
+    max_tasks_per_child: int | None = setting(
+        None,
+        whole(1, 1_000_000_000),
+        "After so many tasks a child process is replaced.",
+        "子进程执行多少个任务后被更换。",
+        shown="no limit",
     )
     shutdown_grace: int = setting(
-        30 * SECOND,
+        25 * SECOND,
         duration("0s", "24h"),
         "How long running handlers may go on after the worker is told to stop.",
         "收到停止信号后,运行中的处理函数最多再运行多久。",
@@ -61,14 +75,6 @@ class WorkerSettings(ReachSettings):
     def faults(self) -> list[Fault]:
         """What does not fit together, or is not there yet."""
         found = url_faults(self.url)
-        if self.isolation == "process":
-            found.append(
-                Fault(
-                    "isolation",
-                    "not_yet",
-                    "handlers in processes of their own come with the next release; use isolation = thread",
-                )
-            )
         for group in self.group:
             try:
                 check_name(group, "group")

@@ -94,7 +94,7 @@ class App:
         """Makes a function a task; bare, or with options that hold for every submit that does not say otherwise.
 
         `name`: the method's, else the function's. `docs`: description, params, returns, in Markdown; else the docstring.
-        `isolation`: "thread" for a `def` (the default). Raises TypeError and InvalidInput for what cannot be.
+        `isolation`: where it runs: "thread" for a `def` (the default), "process" for a process that can be killed. Raises TypeError and InvalidInput for what cannot be.
         """
 
         def decorate(fn: Callable[..., Any]) -> TaskFunction[..., Any, Any]:

@@ -21,14 +21,20 @@ class Clock(Protocol):
 class SystemClock:
     """Wall time as it was at the start, carried on by the monotonic clock: a jump of the wall clock does not reach it."""
 
-    def __init__(self) -> None:
-        self._base = time.time_ns() // 1000 - time.monotonic_ns() // 1000
+    def __init__(self, base: int | None = None) -> None:
+        """`base`: what another process's clock says beyond its monotonic one, to tell the same time as that."""
+        self._base = base if base is not None else time.time_ns() // 1000 - time.monotonic_ns() // 1000
 
     def now(self) -> int:
         return self._base + time.monotonic_ns() // 1000
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+def base_of(clock: Clock) -> int:
+    """What another process on this machine needs to tell the same time, from now on."""
+    return clock.now() - time.monotonic_ns() // 1000
 
 
 class ManualClock:

@@ -89,6 +89,8 @@ class Conflict(RotaError):
 
 class Overloaded(RotaError):
     code = "overloaded"
+    retry_after = 0
+    """Microseconds to wait, where that is known better than by the kind of error; 0: it is not."""
 
 
 class Unavailable(RotaError):

@@ -180,6 +180,23 @@ def rescue(task: Task, now: int, keep: Retention) -> Move:
     return _move(task, State.READY, Reason.LEASE_LOST, rescues=rescues, past=past, lapsed=True)
 
 
+def crash(task: Task, failure: Failure, started_at: int | None, now: int, keep: Retention) -> Move:
+    """running → ready after the process of its handler died, as its worker reports it; failed(poisoned) the third time.
+
+    It counts as a rescue and spends nothing of the retry budget. A task whose cancel was asked for ends as cancelled.
+    """
+    _holder(task)
+    if task.reason is Reason.CANCEL_ASKED:
+        return _end(task, State.CANCELLED, Reason.CANCELLED_BY_CALLER, now, keep, task.outcome)
+    rescues = task.rescues + 1
+    if rescues >= MAX_RESCUES:
+        words = f"{rescues} processes or workers were lost while they ran this task; the last: {failure.message}"
+        poisoned = Failure(failure.types, words).pack()
+        return _end(task, State.FAILED, Reason.POISONED, now, keep, poisoned, rescues=rescues, started_at=started_at)
+    past = _past(task, started_at, now, Reason.CRASHED, failure.pack())
+    return _move(task, State.READY, Reason.CRASHED, rescues=rescues, past=past)
+
+
 def promote(task: Task, now: int) -> Move:
     """scheduled → ready, its time has come."""
     return _move(task, State.READY, Reason.DUE, lapsed=True)
@@ -311,6 +328,7 @@ def _end(
     outcome: bytes | None,
     *,
     rescues: int | None = None,
+    started_at: int | None = None,
     lapsed: bool = False,
     expired: bool = False,
 ) -> Move:
@@ -322,7 +340,7 @@ def _end(
         due_at=keep.until(now, state, task.spec),
         worker=task.worker,
         claimed_at=task.claimed_at,
-        started_at=task.started_at,
+        started_at=started_at if started_at is not None else task.started_at,
         ended_at=now,
         outcome=outcome,
         lapsed=lapsed,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from rota.model.failure import Failure
+from rota.model.record import record
 
 
 class Verdict(IntEnum):
@@ -25,9 +26,11 @@ class Verdict(IntEnum):
     ABANDONED_TIMED_OUT = 9
     """Timed out, but the handler could not be stopped."""
     ABANDONED_STOPPED = 10
+    CRASHED = 11
+    """The process that ran the handler died with it; the worker lives."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """The outcome of one attempt. Durations are microseconds; `started_at` is by the worker's clock."""
 
@@ -41,7 +44,7 @@ class Report:
     retry_after: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Held:
     """An attempt that a worker says it has in hand. `started_at` is None where it has not started."""
 
@@ -50,7 +53,7 @@ class Held:
     started_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refused:
     """A report that was not kept. `index` is its place in the batch."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from rota.model.record import record
 from rota.model.retry import NO_RETRY, RetryPolicy
 
 PRIORITY_STEP = 60_000_000
@@ -88,6 +89,8 @@ class Reason(IntEnum):
     """The worker stops in an orderly way and gave the task back."""
     RECALLED = 24
     """Called back before it started, for a worker with a free slot."""
+    CRASHED = 25
+    """The process that ran the handler died; its worker lives and told of it."""
 
 
 class Lane(NamedTuple):
@@ -101,7 +104,7 @@ class Lane(NamedTuple):
     """A worker's id the task is bound to, or none."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spec:
     """What was asked for. It never changes once the task is accepted."""
 

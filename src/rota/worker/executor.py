@@ -13,10 +13,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from rota.worker.handler_loop import HandlerLoop
 from rota.worker.handler_thread import HandlerThreads
 from rota.worker.run import Run
+
+
+class Processes(Protocol):
+    """Where isolated handlers run."""
+
+    def give(self, run: Run) -> None: ...
+    def interrupt(self, run: Run) -> None: ...
+    def kill(self, run: Run) -> None: ...
 
 
 class Executor:
@@ -33,9 +42,11 @@ class Executor:
         self.to_announce: deque[Run] = deque()
         self._queue: deque[Run] = deque()
         self._free: deque[None] = deque([None] * slots)
-        self._tell = tell
-        self.loop = HandlerLoop(loop, now, self._limit, self._after_on_loop, tell)
-        self.threads = HandlerThreads(slots, now, self._limit, self._after_on_thread)
+        self.tell = tell
+        self.loop = HandlerLoop(loop, now, self.limit, self._after_on_loop, tell)
+        self.threads = HandlerThreads(slots, now, self.limit, self._after_on_thread, loop)
+        self.processes: Processes | None = None
+        """There as soon as there is a handler for them."""
 
     # ---------------------------------------------------------------- the link's thread
 
@@ -91,17 +102,31 @@ class Executor:
         """Tells a running handler to stop."""
         if run.handler.is_async:
             self.loop.interrupt(run)
+        elif run.handler.isolated:
+            self._processes.interrupt(run)
         elif run.thread is not None:
             run.thread.interrupt(run)
 
+    def kill(self, run: Run) -> None:
+        """Ends an isolated handler that did not stop."""
+        self._processes.kill(run)
+
     # ---------------------------------------------------------------- whoever has a slot
 
-    def _limit(self) -> int:
+    @property
+    def _processes(self) -> Processes:
+        if self.processes is None:
+            raise RuntimeError("there are no processes: no isolated handler was registered")
+        return self.processes
+
+    def limit(self) -> int:
         return self.max_payload
 
     def _dispatch(self, run: Run) -> None:
         if run.handler.is_async:
             self.loop.give(run)
+        elif run.handler.isolated:
+            self._processes.give(run)
         else:
             self.threads.give(run)
 
@@ -110,16 +135,24 @@ class Executor:
         following = self._next()
         if following is None or following.handler.is_async:
             return following
-        self.threads.give(following)
+        self._dispatch(following)
         return None
 
     def _after_on_thread(self, ended: Run) -> Run | None:
         self.done.append(ended)
         following = self._next()
-        self._tell()
-        if following is None or not following.handler.is_async:
+        self.tell()
+        if following is None or not (following.handler.is_async or following.handler.isolated):
             return following
-        self.loop.give(following)
+        self._dispatch(following)
+        return None
+
+    def after_in_process(self, ended: Run) -> Run | None:
+        self.done.append(ended)
+        following = self._next()
+        if following is None or following.handler.isolated:
+            return following
+        self._dispatch(following)
         return None
 
     def _next(self) -> Run | None:
@@ -132,7 +165,7 @@ class Executor:
             if not run.assignment.announce or run.declared:
                 return run
             self.to_announce.append(run)
-            self._tell()
+            self.tell()
             return self._claim()
         self._free.append(None)
         return self._claim()
@@ -156,5 +189,5 @@ class Executor:
             if not run.assignment.announce or run.declared:
                 return run
             self.to_announce.append(run)
-            self._tell()
+            self.tell()
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rota.client.connection import Connection
 from rota.life.clock import Clock
@@ -19,16 +20,21 @@ from rota.model.worker import Facts
 from rota.wire.codec_refusal import read_refusal
 from rota.wire.v1.link_pb2 import Assignment, Frame, Ping, Stop, Welcome
 from rota.worker.bell import Bell
+from rota.worker.ending import Stopping
 from rota.worker.executor import Executor
 from rota.worker.facts import LoadSampler
 from rota.worker.intake import Intake
 from rota.worker.outbox import Outbox
 from rota.worker.post import Post
+from rota.worker.processes.limits import NO_LIMITS, Limits
 from rota.worker.pulse import Pulse
 from rota.worker.quiet import Quiet
 from rota.worker.registry import Registry
-from rota.worker.run import Run, Stopping
+from rota.worker.run import Run
 from rota.worker.watch import Watch
+
+if TYPE_CHECKING:
+    from rota.worker.processes.pool import HandlerProcesses
 
 TOO_MANY_ABANDONED = 4
 TELL_WITHIN = 5.0
@@ -48,6 +54,7 @@ class Foreman:
         registry: Registry,
         session_key: bytes,
         clock: Clock,
+        limits: Limits = NO_LIMITS,
         *,
         lost: Callable[[RotaError], None],
         exhausted: Callable[[], None],
@@ -55,9 +62,11 @@ class Foreman:
         self.facts = facts
         self._registry, self._session_key = registry, session_key
         self._lost, self._exhausted = lost, exhausted
+        self._clock, self._limits = clock, limits
+        self._processes: HandlerProcesses | None = None
         self._load = LoadSampler()
         self._post = Post(loop)
-        self._pulse = Pulse(loop, handler_loop)
+        self._pulse = Pulse(loop, handler_loop, self._running_for)
         self._quiet = Quiet(loop)
         self.end: WorkerEnd[Run] = WorkerEnd(self._run_of)
         self.executor = Executor(facts.slots, handler_loop, clock.now, Bell(loop, self._collect).ring)
@@ -75,9 +84,16 @@ class Foreman:
         self._post.connection = connection
 
     def close(self) -> None:
-        """No timer is left."""
+        """No timer is left, and no process."""
         self.watch.close()
         self._post.disarm_all()
+        if self._processes is not None:
+            self._processes.kill_all()
+
+    async def close_processes(self) -> None:
+        """Lets them tear down."""
+        if self._processes is not None:
+            await self._processes.close()
 
     # ---------------------------------------------------------------- the connection calls
 
@@ -91,6 +107,7 @@ class Foreman:
     def down(self, reason: str) -> None:
         self.executor.paused = True
         self._post.disarm("beat")
+        self._pulse.rest()
         self._post.disarm("register")
         self.end.down(self._post.last_sent)
         self._intake.put_back()
@@ -140,6 +157,22 @@ class Foreman:
     def _register(self) -> None:
         methods = self._registry.methods
         self._post.send(self.end.register(self.facts, methods, self._session_key, self._post.time()))
+        self._open_processes()
+
+    def _open_processes(self) -> None:
+        """Only for handlers that are to run there."""
+        isolated = [handler for handler in self._registry.handlers if handler.isolated]
+        if not isolated or self._stop_taking:
+            return
+        if self._processes is None:
+            from rota.worker.processes.pool import HandlerProcesses  # workers without such handlers do not load it
+
+            executor = self.executor
+            self._processes = executor.processes = HandlerProcesses(
+                self._post.loop, self._clock, self.facts.slots, self._limits,
+                executor.limit, executor.after_in_process, executor.tell, self.watch.started,
+            )  # fmt: skip
+        self._processes.know(isolated)
 
     def _registered(self, frame: Frame) -> None:
         for attempt in self.end.is_registered(frame.request, frame.registered):
@@ -230,13 +263,16 @@ class Foreman:
         """The handler cannot be stopped: its task ends without it, its slot stays taken."""
         if run.over:
             return
+        if run.handler.isolated:
+            self.executor.kill(run)
+            return
         run.abandoned = True
         self._abandoned.add(run)
         _logger.warning("%s, task %s: told to stop, the handler goes on; it is left behind", run.method, run.id.hex())
         if run.stopping is Stopping.DRAINING:
             self._release([run], "draining")
         elif run.stopping is Stopping.TIMED_OUT:
-            self.end.give_up(run, Verdict.ABANDONED_TIMED_OUT, run.timeout_failure())
+            self.end.give_up(run, Verdict.ABANDONED_TIMED_OUT, run.abandoned_failure())
         elif run.stopping is Stopping.ASKED:
             self.end.give_up(run, Verdict.ABANDONED_STOPPED, None)
         self._outbox.flush()
@@ -289,13 +325,23 @@ class Foreman:
         self._stop_taking = self.end.draining = self.executor.paused = True
         self.register_anew()
         self._release([run for run in self._intake.take_back(len(self.end.held)) if not run.dropped], "draining")
+        if self._processes is not None:
+            self._processes.give_back_unbegun()
         if not await self._quiet.within(grace, self._runs):
             self.watch.async_patience = self.watch.thread_patience = stop_patience
             for attempt in list(self.end.held.values()):
                 if isinstance(attempt, Run):
                     self.watch.stop(attempt, Stopping.DRAINING)
-            await self._quiet.within(stop_patience + 0.5, self._runs)
+            if not await self._quiet.within(stop_patience + 0.5, self._runs) and self._processes is not None:
+                self._processes.kill_running()  # on a machine so busy that nobody came to it
+                await self._quiet.within(stop_patience, self._runs)
         await self._quiet.within(TELL_WITHIN, lambda: bool(self.end.unconfirmed) and not self._is_refused)
+
+    def _running_for(self, seconds: float) -> list[Run]:
+        """In this process; one that has only just ended is still held."""
+        since = self._clock.now() - seconds * 1e6
+        held = (a for a in self.end.held.values() if isinstance(a, Run) and not a.handler.isolated)
+        return [run for run in held if 0 < run.started_at <= since + 1e6]
 
     def _runs(self) -> bool:
         return any(isinstance(a, Run) and not (a.over or a.abandoned) for a in self.end.held.values())

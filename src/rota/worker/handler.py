@@ -20,6 +20,7 @@ from rota.worker.binding import (
     variadic_reader,
 )
 from rota.worker.context import Source
+from rota.worker.processes.messages import Origin
 
 __all__ = ["BadParams", "Call", "Handler", "UnknownMethod", "WrongSignature", "call_with_arguments", "call_with_value"]
 
@@ -39,15 +40,26 @@ class WrongSignature(Exception):
 class Handler:
     """Made at registration. `place` is the function's file and line."""
 
-    __slots__ = ("call", "close", "is_async", "method", "name", "place", "version")
+    __slots__ = ("call", "close", "is_async", "isolated", "method", "name", "origin", "place", "version")
 
     def __init__(
-        self, method: Method, call: Call, *, is_async: bool, place: str, close: Callable[[], Any] | None = None
+        self,
+        method: Method,
+        call: Call,
+        *,
+        is_async: bool,
+        place: str,
+        close: Callable[[], Any] | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self.method = method
         self.name, self.version = method.name, method.version
         self.call = call
-        self.is_async = is_async
+        self.is_async = is_async and origin is None
+        """It runs on this process's loop."""
+        self.isolated = origin is not None
+        """It runs in a child process, which finds it by its origin."""
+        self.origin = origin
         self.place = place
         self.close = close
         """Called once when the worker stops; of the kind that `is_async` says."""

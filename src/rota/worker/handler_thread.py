@@ -7,17 +7,23 @@ ends is taken back before the thread goes on.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ctypes
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from rota.worker.context import Stopped, running
 from rota.worker.run import Run
 
+TRY_AGAIN = 1.0
+"""Seconds until another thread is tried to be had."""
+_logger = logging.getLogger("rota.worker")
 _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
 _raise_in.restype = ctypes.c_int
@@ -27,16 +33,22 @@ _take_back = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)(
 
 
 class HandlerThreads:
-    """`after(run)` takes a run that has ended and gives the next, if that is for a thread."""
+    """`after(run)` takes a run that has ended and gives the next, if that is for a thread. `loop` calls for another try."""
 
     def __init__(
-        self, slots: int, now: Callable[[], int], max_payload: Callable[[], int], after: Callable[[Run], Run | None]
+        self,
+        slots: int,
+        now: Callable[[], int],
+        max_payload: Callable[[], int],
+        after: Callable[[Run], Run | None],
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._slots = slots
+        self._slots, self._loop = slots, loop
         self.now, self.max_payload, self.after = now, max_payload, after
         self._inbox: SimpleQueue[Run | None] = SimpleQueue()
         self._idle: deque[None] = deque()
         self._threads: list[HandlerThread] = []
+        self._short = False
 
     def give(self, run: Run) -> None:
         """To an idle thread, else to a new one. From any thread; the caller has a slot for the run.
@@ -50,6 +62,8 @@ class HandlerThreads:
 
     def rest(self) -> Run | None:
         """An idle thread waits here; None: there will be no more."""
+        with contextlib.suppress(Empty):
+            return self._inbox.get_nowait()
         self._idle.append(None)
         return self._inbox.get()
 
@@ -68,16 +82,42 @@ class HandlerThreads:
             return False
         return True
 
-    def _spawn(self, run: Run) -> None:
+    def _spawn(self, run: Run | None) -> None:
         thread = HandlerThread(self, run)
         self._threads.append(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._threads.remove(thread)
+            self._do_without(run, error)
+        else:
+            self._short = False
+
+    def _do_without(self, run: Run | None, error: RuntimeError) -> None:
+        """The run waits for a thread that is there, or that may be had in a while."""
+        if not self._short:
+            self._short = True
+            _logger.error(
+                "%s: %d threads run handlers, of %d slots; tasks wait for those. Raise the limit of processes and threads "
+                "(TasksMax= and LimitNPROC= in the service, or ulimit -u), or give this worker fewer slots",
+                error,
+                len(self._threads),
+                self._slots,
+            )
+        if run is not None:
+            self._inbox.put(run)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the worker stops
+            self._loop.call_soon_threadsafe(self._loop.call_later, TRY_AGAIN, self._try_again)
+
+    def _try_again(self) -> None:
+        if not self._inbox.empty() and len(self._threads) < self._slots:
+            self._spawn(None)
 
 
 class HandlerThread(threading.Thread):
     """A daemon: a handler that does not end does not keep the process."""
 
-    def __init__(self, pool: HandlerThreads, first: Run) -> None:
+    def __init__(self, pool: HandlerThreads, first: Run | None) -> None:
         super().__init__(name="rota-handler", daemon=True)
         self._pool = pool
         self._first: Run | None = first
@@ -92,7 +132,7 @@ class HandlerThread(threading.Thread):
                 _raise_in(self.ident, Stopped)
 
     def run(self) -> None:
-        run, self._first = self._first, None
+        run, self._first = self._first or self._pool.rest(), None
         while run is not None:
             self._run_one(run)
             following = self._pool.after(run)

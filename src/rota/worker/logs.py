@@ -50,7 +50,8 @@ class LogBook:
     def __bool__(self) -> bool:
         return bool(self._lines or self._progress)
 
-    def write(self, writer: Writer, level: int, text: str) -> None:
+    def write(self, writer: Writer, level: int, text: str, at: int | None = None) -> None:
+        """`at`: when it was written, where that is not now."""
         if len(text) > MAX_LINE:
             text = text[:MAX_LINE] + " … (cut)"
         with self._hands:
@@ -65,7 +66,7 @@ class LogBook:
                 self._missing[writer.id] = (writer, count + 1)
                 return
             self._kept += size
-            self._lines.append((writer, LogLine(writer.attempt, self._now(), level, text)))
+            self._lines.append((writer, LogLine(writer.attempt, self._now() if at is None else at, level, text)))
         self._stirred()
 
     def mark(self, writer: Writer, share: float, note: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -25,9 +26,11 @@ from rota.worker.handler import (
     is_async,
     place_of,
 )
+from rota.worker.processes.messages import Origin
+from rota.worker.processes.origin import of_function, of_object
 
-ISOLATIONS = (None, "", "thread", "async")
-"""`thread` is where a `def` runs, `async` where an `async def` does; a handler need not say it."""
+ISOLATIONS = (None, "", "thread", "async", "process")
+"""`thread` is where a `def` runs, `async` where an `async def` does, if the handler does not say `process`."""
 
 
 class TaskFunction(Protocol):
@@ -48,10 +51,17 @@ class TaskFunction(Protocol):
 
 
 class Registry:
-    """Looked up by the link's thread, filled by any."""
+    """Looked up by the link's thread, filled by any.
 
-    def __init__(self, isolation: str | None = "thread") -> None:
+    `isolation`: of `def` handlers that do not say one. `targets`: where a child process finds tasks, as `module:name`.
+    `as_child`: this is a child process, in which every handler runs as it comes.
+    """
+
+    def __init__(
+        self, isolation: str | None = "thread", *, targets: Sequence[str] = (), as_child: bool = False
+    ) -> None:
         _check_isolation(isolation, "isolation")
+        self._isolation, self._targets, self._as_child = isolation, tuple(targets), as_child
         self._by_version: dict[tuple[str, int], Handler] = {}
         self._newest: dict[str, Handler] = {}
         self._lock = threading.Lock()
@@ -93,14 +103,15 @@ class Registry:
 
         def make() -> Handler:
             call, schema = call_with_value(fn)
-            return self._made(name, fn, call, schema, version, docs or _doc(fn), defaults, isolation)
+            handler = self._made(name, fn, call, schema, version, docs or _doc(fn), defaults)
+            return self._placed(handler, isolation, lambda: of_function("value", name, version, fn))
 
         self._admit([_made(lambda _: make(), name, fn)])
 
     def add_object(self, task: Any) -> None:
         """An object, or a class of such, with `execute(ctx, params)`, perhaps `setup` and `teardown`."""
-        task = task() if inspect.isclass(task) else task
-        self._admit([_made(self._of_object, task, getattr(task, "execute", task))])
+        made = task() if inspect.isclass(task) else task
+        self._admit([_made(lambda made: self._of_object(made, task), made, getattr(made, "execute", made))])
 
     # --- inside
 
@@ -135,9 +146,16 @@ class Registry:
     def _of_task(self, task: TaskFunction) -> Handler:
         call, schema = call_with_arguments(task.fn)
         docs = task.docs or _doc(task.fn)
-        return self._made(task.name, task.fn, call, schema, task.version, docs, task.defaults, task.isolation)
+        handler = self._made(task.name, task.fn, call, schema, task.version, docs, task.defaults)
+        return self._placed(handler, task.isolation, lambda: self._origin_of_task(task))
 
-    def _of_object(self, task: Any) -> Handler:
+    def _origin_of_task(self, task: TaskFunction) -> Origin:
+        if self._targets:
+            return Origin("target", task.name, task.version)
+        return of_function("task", task.name, task.version, task.fn)
+
+    def _of_object(self, task: Any, given: Any) -> Handler:
+        """`given`: the object itself, or its class."""
         if getattr(task, "cron", None):
             raise WrongSignature("cron= is not supported by this version; submit the task from a schedule of your own")
         execute = getattr(task, "execute", None)
@@ -150,10 +168,13 @@ class Registry:
         name = getattr(task, "name", None) or type(task).__name__
         description = getattr(task, "description", None)
         docs = (description,) if description else _doc(type(task))
-        handler = self._made(
-            name, execute, call, schema, getattr(task, "version", 1), docs, defaults, getattr(task, "isolation", None)
-        )
-        _prepare(handler, getattr(task, "setup", None), getattr(task, "teardown", None))
+        version = getattr(task, "version", 1)
+        handler = self._made(name, execute, call, schema, version, docs, defaults)
+        setup, teardown = getattr(task, "setup", None), getattr(task, "teardown", None)
+        _check_steps(handler, setup, teardown)
+        handler = self._placed(handler, getattr(task, "isolation", None), lambda: of_object(name, version, given))
+        if not handler.isolated:
+            _prepare(handler, setup, teardown)
         return handler
 
     def _made(
@@ -165,11 +186,21 @@ class Registry:
         version: int,
         docs: Sequence[str],
         defaults: Options,
-        isolation: str | None,
     ) -> Handler:
-        _check_isolation(isolation, name)
         method = Method(_checked_name(name), _checked_version(name, version), tuple(docs), schema, defaults)
         return Handler(method, call, is_async=is_async(fn), place=place_of(fn))
+
+    def _placed(self, handler: Handler, isolation: str | None, origin: Callable[[], Origin]) -> Handler:
+        """Where it runs: a handler that says nothing runs where the worker says, and an `async def` on its loop."""
+        _check_isolation(isolation, handler.name)
+        wanted = isolation or ("" if handler.is_async else self._isolation)
+        if wanted != "process" or self._as_child:
+            return handler
+        if sys.platform == "win32":
+            raise InvalidInput.at(
+                handler.name, "not_supported", "isolation='process' is not there on Windows; use threads"
+            )
+        return Handler(handler.method, handler.call, is_async=False, place=handler.place, origin=origin())
 
 
 def _made(make: Callable[[Any], Handler], what: Any, fn: Any) -> Handler | Fault:
@@ -201,7 +232,7 @@ def _checked_version(name: str, version: int) -> int:
 def _check_isolation(isolation: str | None, path: str) -> None:
     if isolation not in ISOLATIONS:
         raise InvalidInput.at(
-            path, "not_supported", f"isolation={isolation!r} is not there; 'thread' is, and async def needs none"
+            path, "not_supported", f"isolation={isolation!r} is not there; 'thread' and 'process' are"
         )
 
 
@@ -220,13 +251,16 @@ def _missing(name: str, version: int) -> Handler:
 # ---------------------------------------------------------------- setup and teardown of objects
 
 
+def _check_steps(handler: Handler, *steps: Callable[[], Any] | None) -> None:
+    for step in steps:
+        if step is not None and is_async(step) and not handler.is_async:
+            raise WrongSignature(f"{step.__name__} is async and execute is not; make both of one kind")
+
+
 def _prepare(handler: Handler, setup: Callable[[], Any] | None, teardown: Callable[[], Any] | None) -> None:
     """Runs `setup` before the first task, and `teardown` at the worker's stop if there was one."""
     if setup is None and teardown is None:
         return
-    for step in (setup, teardown):
-        if step is not None and is_async(step) and not handler.is_async:
-            raise WrongSignature(f"{step.__name__} is async and execute is not; make both of one kind")
     if handler.is_async:
         _prepare_async(handler, setup, teardown)
     else:

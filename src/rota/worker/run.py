@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rota.link.worker_end import Attempt
-from rota.model.failure import Failure
 from rota.model.log import Progress
-from rota.model.report import Verdict
-from rota.worker.context import Cancel, Context, Retry
-from rota.worker.failures import failure_of
-from rota.worker.handler import BadParams, Handler
+from rota.worker.context import Context
+from rota.worker.ending import Ending, Stopping
+from rota.worker.handler import Handler
 
 if TYPE_CHECKING:
     from rota.wire.v1.link_pb2 import Assignment
@@ -30,18 +27,7 @@ class Interruptible(Protocol):
     def interrupt(self, run: Run) -> None: ...
 
 
-class Stopping(Enum):
-    """Why a running handler is told to stop."""
-
-    TIMED_OUT = "timed out"
-    ASKED = "stopped"
-    """By the node: somebody cancelled the task."""
-    LOST = "lost"
-    """The task is no longer this worker's."""
-    DRAINING = "draining"
-
-
-class Run(Attempt):
+class Run(Attempt, Ending):
     """Fields that most runs never use are defaults of the class."""
 
     stopping: Stopping | None = None
@@ -56,6 +42,8 @@ class Run(Attempt):
     """Drives the coroutine, once that has suspended."""
     thread: Interruptible | None = None
     injected: bool = False
+    serial: int = 0
+    """Its number in the child process that has it."""
     timer: asyncio.TimerHandle | None = None
     told_since: float = 0.0
     logged: int = 0
@@ -73,51 +61,6 @@ class Run(Attempt):
             self.timer.cancel()
             self.timer = None
 
-    # ---------------------------------------------------------------- outcomes
-
-    def returned(self, value: Any, now: int, max_payload: int) -> None:
-        """The handler gave a value back."""
-        try:
-            result = self.handler.encode(value)
-        except Exception as error:
-            self.raised(error, now)
-            return
-        self.ran = now - self.started_at
-        if len(result) > max_payload:
-            self.failure = Failure(("ResultTooLarge",), _too_large(len(result), max_payload))
-            self.verdict = Verdict.RESULT_TOO_LARGE
-            return
-        self.result = result
-        self.verdict = Verdict.SUCCEEDED
-
-    def raised(self, error: BaseException, now: int) -> None:
-        """The handler raised, or was made to."""
-        self.result = b""
-        self.ran = max(0, now - self.started_at) if self.started_at else 0
-        if isinstance(error, BadParams):
-            self.failure, verdict = Failure(("InvalidParams",), str(error)), Verdict.INVALID_PARAMS
-        elif self.stopping is Stopping.TIMED_OUT and not isinstance(error, (Retry, Cancel)):
-            self.failure, verdict = self.timeout_failure(error), Verdict.TIMED_OUT
-        elif self.stopping not in (None, Stopping.TIMED_OUT):
-            self.failure, verdict = None, Verdict.STOPPED
-        elif isinstance(error, Retry):
-            self.retry_after = None if error.after is None else round(error.after * 1_000_000)
-            self.failure, verdict = Failure(("rota.Retry",), error.message), Verdict.RETRY
-        elif isinstance(error, Cancel):
-            self.failure, verdict = Failure(message=error.reason), Verdict.CANCELLED
-        else:
-            self.failure, verdict = failure_of(error), Verdict.RAISED
-        self.verdict = verdict
-
-    def timeout_failure(self, error: BaseException | None = None) -> Failure:
-        """With the place where the handler was, as far as it is known."""
-        where = failure_of(error).traceback if error is not None else ""
-        return Failure(
-            ("TimeoutError", "OSError", "Exception"),
-            f"it ran longer than its timeout of {self.timeout / 1e6:g} s",
-            where,
-        )
-
     # ---------------------------------------------------------------- what its context reads
 
     @property
@@ -129,6 +72,11 @@ class Run(Attempt):
     @property
     def method(self) -> str:
         return self.assignment.method
+
+    @property
+    def place(self) -> str:
+        """File and line of the handler."""
+        return self.handler.place
 
     @property
     def version(self) -> int:
@@ -163,6 +111,10 @@ class Run(Attempt):
         return dict(self.assignment.labels)
 
     @property
+    def why_stopping(self) -> Stopping | None:
+        return self.stopping
+
+    @property
     def cancelled(self) -> bool:
         return self.stopping is not None
 
@@ -171,7 +123,3 @@ class Run(Attempt):
 
     def write(self, level: int, text: str) -> None:
         self.book.write(self, level, text)
-
-
-def _too_large(size: int, limit: int) -> str:
-    return f"{size} bytes of result; the limit is {limit}. Store it elsewhere and return its address"

@@ -28,14 +28,17 @@ from rota.life.clock import Clock, SystemClock
 from rota.life.loop import new_loop
 from rota.model.errors import InvalidInput, RotaError
 from rota.model.names import check_name
+from rota.worker import processes
 from rota.worker.facts import gather
 from rota.worker.foreman import Foreman
 from rota.worker.logs import capturing
 from rota.worker.loop_thread import LoopEnded, LoopThread, wind_up
+from rota.worker.processes.limits import Limits
 from rota.worker.registry import Registry, TaskFunction
 from rota.worker.signals import Signals
 
-SHUTDOWN_GRACE = 30.0
+SHUTDOWN_GRACE = 25.0
+"""With what follows it (handlers are stopped, outcomes told) a stop fits into the 30 s that most orchestrators give."""
 BLOCKED_FOR = 2.0
 """Seconds that a drained process whose loop is blocked by a handler goes on."""
 EXHAUSTED = 75
@@ -46,6 +49,10 @@ _logger = logging.getLogger("rota.worker")
 class Worker:
     """`url`: one address or several; None: ROTA_URL. `slots`: how many handlers run at once. `groups` (or `group`): those
     it serves besides tasks without a group; none said: the groups that its methods ask for.
+
+    `isolation`: where `def` handlers run that do not say it, "thread" or "process". Child processes: `max_child_memory`
+    bytes each, `max_tasks_per_child` before one is replaced (None: no bound). They find handlers by module and name, or
+    tasks by `targets` (`module:app`).
 
     `dial` replaces the network (a node in this process). `shutdown_grace`: seconds that handlers have to end at a stop.
     `on_exhausted` is called, from the link's thread, when too many handlers could not be stopped; the worker then drains.
@@ -66,6 +73,9 @@ class Worker:
         isolation: str | None = "thread",
         dial: Dial | None = None,
         shutdown_grace: float = SHUTDOWN_GRACE,
+        max_child_memory: int | None = None,
+        max_tasks_per_child: int | None = None,
+        targets: Sequence[str] = (),
         on_exhausted: Callable[[], None] | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -79,7 +89,12 @@ class Worker:
         self.shutdown_grace = shutdown_grace
         self._token = token or os.environ.get("ROTA_TOKEN") or None
         self._dial, self._on_exhausted, self._clock = dial, on_exhausted, clock or SystemClock()
-        self._registry = Registry(isolation)
+        self._limits = Limits(
+            _within("max_child_memory", max_child_memory or 0, 0, 2**50),
+            _within("max_tasks_per_child", max_tasks_per_child or 0, 0, 2**31),
+            tuple(targets),
+        )
+        self._registry = Registry(isolation, targets=targets)
         self._foreman: Foreman | None = None
         self._connection: Connection | None = None
         self._link: LoopThread | None = None
@@ -207,6 +222,11 @@ class Worker:
     # --- inside
 
     def _check_unstarted(self) -> None:
+        if processes.inside:
+            raise RuntimeError(
+                "a child process imported the script that starts this worker: put what starts it under "
+                'if __name__ == "__main__":'
+            )
         if self._foreman is not None:
             raise RuntimeError("this worker was started before; make a new one")
 
@@ -230,7 +250,7 @@ class Worker:
             url=self.urls[0],
         )
         foreman = Foreman(
-            loop, handler_loop, facts, self._registry, secrets.token_bytes(16), self._clock,
+            loop, handler_loop, facts, self._registry, secrets.token_bytes(16), self._clock, self._limits,
             lost=self._refused, exhausted=self._exhausted,
         )  # fmt: skip
         connection = Connection(
@@ -245,6 +265,7 @@ class Worker:
     async def _wind_down(self, foreman: Foreman, connection: Connection, grace: float, code: int = 0) -> None:
         await foreman.drain(grace)
         await self._close_handlers(foreman)
+        await foreman.close_processes()
         await connection.stop("draining")
         foreman.close()
         capturing.end()

@@ -11,16 +11,17 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from rota.link.worker_end import Attempt
+from rota.worker.ending import Stopping
 from rota.worker.executor import Executor
-from rota.worker.run import Run, Stopping
+from rota.worker.run import Run
 
 LATE = 0.05
 """Seconds after which a run is told of as started, and its timeout is kept to the millisecond."""
 AGAIN = 0.5
 """Seconds between two words to a handler that has to stop."""
-ASYNC_PATIENCE, THREAD_PATIENCE = 10.0, 1.75
+ASYNC_PATIENCE, THREAD_PATIENCE, PROCESS_PATIENCE = 10.0, 1.75, 1.0
 """Seconds after which a handler that was told to stop is given up. A thread may be deep in a call that cannot be
-interrupted, which no waiting changes; a coroutine may be cleaning up."""
+interrupted, which no waiting changes; a coroutine may be cleaning up; a process can be killed."""
 
 
 class Watch:
@@ -98,9 +99,14 @@ class Watch:
 
     def _tell(self, run: Run) -> None:
         run.timer = None
-        patience = self.async_patience if run.handler.is_async else self.thread_patience
+        patience = self._patience(run)
         if self._loop.time() - run.told_since >= patience:
             self._given_up(run)
             return
         self._executor.interrupt(run)
         run.timer = self._loop.call_later(min(AGAIN, patience), self._tell, run)
+
+    def _patience(self, run: Run) -> float:
+        if run.handler.isolated:
+            return min(PROCESS_PATIENCE, self.thread_patience)
+        return self.async_patience if run.handler.is_async else self.thread_patience

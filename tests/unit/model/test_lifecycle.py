@@ -127,6 +127,52 @@ def test_a_started_task_of_a_lost_worker_is_rescued_twice_and_then_is_poison() -
     assert (task.state, task.reason) == (State.FAILED, Reason.POISONED)
 
 
+def test_a_crashed_process_counts_as_a_rescue_and_the_third_is_poison() -> None:
+    task = running(retries=0)
+    lost = Failure(("ProcessLost",), "it was killed")
+    for rescues in (1, 2):
+        change = lifecycle.crash(task, lost, NOW + 1, NOW + 9, KEEP)
+        assert change.past is not None
+        assert (change.past.reason, change.past.started_at, change.past.ended_at) == (Reason.CRASHED, NOW + 1, NOW + 9)
+        assert Failure.unpack(change.past.outcome) == lost
+        change.onto(task)
+        assert (task.state, task.reason, task.rescues, task.failures) == (State.READY, Reason.CRASHED, rescues, 0)
+        lifecycle.claim(task, 8, NOW, TTL).onto(task)
+    lifecycle.crash(task, lost, NOW + 1, NOW + 9, KEEP).onto(task)
+    assert (task.state, task.reason, task.rescues, task.failures) == (State.FAILED, Reason.POISONED, 3, 0)
+    assert task.started_at == NOW + 1
+    poisoned = Failure.unpack(task.outcome)
+    assert poisoned.types == ("ProcessLost",)
+    assert poisoned.message.startswith("3 processes or workers were lost")
+    assert poisoned.message.endswith("it was killed")
+
+
+def test_crashes_and_lost_workers_are_counted_together() -> None:
+    task = running()
+    lifecycle.rescue(task, NOW + TTL, KEEP).onto(task)
+    lifecycle.claim(task, 8, NOW, TTL).onto(task)
+    lifecycle.crash(task, BOOM, NOW, NOW, KEEP).onto(task)
+    lifecycle.claim(task, 8, NOW, TTL).onto(task)
+    lifecycle.start(task, NOW).onto(task)
+    lifecycle.rescue(task, NOW + TTL, KEEP).onto(task)
+    assert (task.state, task.reason) == (State.FAILED, Reason.POISONED)
+
+
+def test_a_crash_of_a_task_whose_cancel_was_asked_is_its_end() -> None:
+    task = running()
+    lifecycle.cancel(task, "enough", NOW, KEEP).onto(task)
+    lifecycle.crash(task, BOOM, NOW, NOW, KEEP).onto(task)
+    assert (task.state, task.reason, task.rescues) == (State.CANCELLED, Reason.CANCELLED_BY_CALLER, 0)
+
+
+def test_a_crash_is_the_holders_to_report_and_needs_no_lapse() -> None:
+    task = running()
+    crash = lifecycle.crash(copy.copy(task), BOOM, NOW, NOW, KEEP)
+    assert crash.guard(task, NOW)
+    task.worker = 9
+    assert not crash.guard(task, NOW)
+
+
 def test_an_unstarted_task_of_a_lost_worker_costs_nothing() -> None:
     task = running(started=False)
     for _ in range(10):
@@ -279,6 +325,11 @@ class Life(RuleBasedStateMachine):
     def lapse_and_rescue(self) -> None:
         self.now = max(self.now, self.task.due_at)
         self.put(lifecycle.rescue(self.task, self.now, KEEP))
+
+    @precondition(lambda self: self.task.state is State.RUNNING)
+    @rule()
+    def crash(self) -> None:
+        self.put(lifecycle.crash(self.task, BOOM, None, self.now, KEEP))
 
     @precondition(lambda self: self.task.state is State.SCHEDULED)
     @rule()

@@ -50,7 +50,7 @@ def test_everything_wrong_is_told_together_with_file_and_line() -> None:
         )
     codes = [fault.code for fault in refusal.value.errors]
     assert sorted(codes) == sorted(
-        ["invalid_name", "invalid_name", "invalid_version", "not_supported", "wrong_signature", "method_twice"]
+        ["invalid_name", "invalid_name", "invalid_version", "no_origin", "wrong_signature", "method_twice"]
     )
     assert refusal.value.detail.count("test_registry.py:") >= 6
     assert [m.name for m in registry.methods] == ["taken"]

@@ -850,7 +850,15 @@ def test_run_ends_when_it_is_stopped_and_handlers_use_the_calling_thread() -> No
 
 @pytest.mark.parametrize(
     "options",
-    [{"slots": 0}, {"slots": True}, {"weight": 0}, {"groups": ("",)}, {"isolation": "process"}, {"url": "ftp://x"}],
+    [
+        {"slots": 0},
+        {"slots": True},
+        {"weight": 0},
+        {"groups": ("",)},
+        {"isolation": "fork"},
+        {"max_child_memory": -1},
+        {"url": "ftp://x"},
+    ],
 )
 def test_wrong_options_are_refused_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
