@@ -1,6 +1,8 @@
 """A process with many submitters at once. Writes what each asked and was told; ends when the stop file appears.
 
-storm.py URL OUT STOP [SUBMITTERS] [PAUSE] [METHOD]
+storm.py URL OUT STOP [SUBMITTERS] [PAUSE] [METHOD] [WORK]
+
+PAUSE is what a submitter waits between two tasks, WORK what each task takes; seconds.
 """
 
 from __future__ import annotations
@@ -14,14 +16,17 @@ from rota import AsyncClient
 from rota.model.errors import RotaError
 
 
-async def submitter(client: AsyncClient, name: str, out: object, stop: Path, pause: float, method: str) -> None:
+async def submitter(
+    client: AsyncClient, name: str, out: object, stop: Path, pause: float, method: str, work: float
+) -> None:
     number = 0
+    more = {"pause": work} if work else {}
     while not stop.exists():
         number += 1
         key = f"{name}-{number}"
         _write(out, {"key": key, "phase": "invoke"})
         try:
-            receipt = await client.submit(method, {"key": key}, labels={"key": key})
+            receipt = await client.submit(method, {"key": key, **more}, labels={"key": key})
         except RotaError as error:
             _write(out, {"key": key, "phase": "info", "code": error.code})
         else:
@@ -34,13 +39,18 @@ def _write(out: object, entry: dict[str, str]) -> None:
     out.flush()
 
 
-async def main(url: str, out: str, stop: str, submitters: int = 16, pause: float = 0.04, method: str = "mark") -> None:
+async def main(
+    url: str, out: str, stop: str, submitters: int = 16, pause: float = 0.04, method: str = "mark", work: float = 0.0
+) -> None:
     client = AsyncClient(url, connect_timeout=60)
     with open(out, "a") as file:
-        await asyncio.gather(*(submitter(client, f"s{n}", file, Path(stop), pause, method) for n in range(submitters)))
+        names = [f"s{n}" for n in range(submitters)]
+        await asyncio.gather(*(submitter(client, name, file, Path(stop), pause, method, work) for name in names))
     await client.close()
 
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    asyncio.run(main(*arguments[:3], *(kind(a) for kind, a in zip((int, float, str), arguments[3:], strict=False))))
+    asyncio.run(
+        main(*arguments[:3], *(kind(a) for kind, a in zip((int, float, str, float), arguments[3:], strict=False)))
+    )

@@ -9,14 +9,15 @@ becomes `rota show ID --url … --token-file … --json --config …`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 
 from rota.cli.output import Output
 from rota.config import resolve, unknown_variables
+from rota.config.kind import PATH
 from rota.config.sections import section_of, settings_in
 from rota.config.setting import Setting
 
@@ -99,14 +100,32 @@ def _parameter(setting: Setting) -> inspect.Parameter:
     default = f"; default {setting.shown}" if setting.shown and not setting.kind.is_flag else ""
     parameter = Parameter(
         name=setting.flag,
+        converter=None if setting.kind.is_flag else _as_written,
+        n_tokens=None if setting.kind.is_flag else 1,
+        show_choices=False,
         negative=f"--no-{setting.flag[2:]}" if setting.kind.is_flag else None,
         help=f"{setting.text['en']} ({setting.variable}{default})",
         group=_GROUPS[setting.section],
         metavar=setting.kind.sign or None,
         show_default=False,
     )
-    kind = bool if setting.kind.is_flag else str
-    return _keyword(_argument(setting), Annotated[kind | None, parameter], default=None)
+    kind = _type_of(setting)
+    return _keyword(_argument(setting), Annotated[kind, parameter], default=None)
+
+
+def _type_of(setting: Setting) -> Any:
+    """Only shells that complete look at it: whatever it is, the text is read by the setting's own kind."""
+    if setting.kind.is_flag:
+        return bool
+    if setting.kind is PATH:
+        return Path
+    literal: Any = Literal
+    words = tuple(setting.kind.sign.split("|"))
+    return literal[words] if len(words) > 1 else str
+
+
+def _as_written(kind: type, tokens: Sequence[Token]) -> str:
+    return tokens[0].value
 
 
 def _argument(setting: Setting) -> str:

@@ -6,17 +6,13 @@ and its tasks stay. A worker that cannot start (a SyntaxError, say) is tried aga
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from rota.cli import exits
+from rota.cli.child import in_one_piece, told_to_stop
 from rota.cli.command import command
 from rota.cli.dev_processes import DevNode, DevWorker
 from rota.cli.handlers import check_target
@@ -36,21 +32,22 @@ def dev(
     target: Annotated[str, Parameter(name="MODULE:APP", help="The app whose handlers the worker runs.")],
     /,
 ) -> int:
-    """Run a node and a worker that reloads when files change. Ctrl-C stops both.
+    """Run a node, and a worker that reloads when files change.
 
-    Tasks are kept in ./.rota, so that they are there again at the next start.
+    Ctrl-C stops both. Tasks are kept in ./.rota, so that they are there again at the next start.
     """
     check_target(target)
     if settings.app is not None:
         raise InvalidInput.at(
             "app", "bad_arguments", "rota dev runs the handlers in a worker beside the node: leave it out"
         )
-    with _told_to_stop():
+    with told_to_stop():
         return _run(settings, target, out)
 
 
 def _run(settings: NodeSettings, target: str, out: Output) -> int:
-    node = DevNode(settings)
+    with in_one_piece():
+        node = DevNode(settings)
     worker: DevWorker | None = None
     try:
         url = node.wait_ready(out)
@@ -76,19 +73,3 @@ def _tend(node: DevNode, worker: DevWorker, watch: Watch, out: Output) -> int:
         elif worker.has_just_ended():
             out.note("rota dev: the worker has ended; it starts again when a file changes")
     return code
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[None]:
-    """TERM and a closed terminal stop everything as Ctrl-C does."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGHUP]
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

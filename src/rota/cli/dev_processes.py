@@ -1,28 +1,21 @@
-"""The two processes of `rota dev`. Each is in a session of its own, so that Ctrl-C reaches `rota dev` alone, which stops
-them in order: the worker first, while the node still takes its results."""
+"""The two processes of `rota dev`, which stops them in order: the worker first, while the node still takes its results."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 
+from rota.cli import child
 from rota.cli.output import Output
 from rota.config import NodeSettings
 from rota.config.sections import settings_in
-
-_ROTA = (sys.executable, "-m", "rota.cli")
-_GRACE = 10.0
-"""Seconds a process may take to stop before it is killed."""
 
 
 class DevNode:
     """`rota node --json`, whose first line says where it is."""
 
     def __init__(self, settings: NodeSettings) -> None:
-        self._process = subprocess.Popen(
-            [*_ROTA, "node", "--json", *_as_flags(settings)], stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
+        self._process = child.start("node", "--json", *_as_flags(settings), stdout=subprocess.PIPE)
 
     def wait_ready(self, out: Output) -> str | None:
         """The node's address, when it answers; None where it has ended instead (it has said why)."""
@@ -36,22 +29,23 @@ class DevNode:
 
     def ended_within(self, seconds: float) -> int | None:
         """The node's exit code, or None if it still runs after a while."""
-        return _wait(self._process, seconds)
+        return child.ended_within(self._process, seconds)
 
     def stop(self) -> int:
-        return _stop(self._process)
+        return child.stop(self._process)
 
 
 class DevWorker:
     """`rota worker`, started as often as files change."""
 
     def __init__(self, target: str, url: str) -> None:
-        self._command = [*_ROTA, "worker", target, "--url", url, "--shutdown-grace", "3s"]
-        self._process: subprocess.Popen[bytes] | None = None
+        self._words = ("worker", target, "--url", url, "--shutdown-grace", "3s")
+        self._process: child.Process | None = None
         self._told = False
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self._command, start_new_session=True)
+        with child.in_one_piece():
+            self._process = child.start(*self._words)
         self._told = False
 
     def restart(self) -> None:
@@ -67,7 +61,7 @@ class DevWorker:
 
     def stop(self) -> None:
         if self._process is not None:
-            _stop(self._process)
+            child.stop(self._process)
 
 
 def _announce(ready: dict[str, object], out: Output) -> None:
@@ -90,19 +84,3 @@ def _as_flags(settings: NodeSettings) -> list[str]:
         else:
             words.extend([setting.flag, setting.kind.show(value)])
     return words
-
-
-def _wait(process: subprocess.Popen[str] | subprocess.Popen[bytes], seconds: float) -> int | None:
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return None
-
-
-def _stop(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> int:
-    """TERM, then KILL. May be called again."""
-    if process.poll() is None:
-        process.terminate()
-        if _wait(process, _GRACE) is None:
-            process.kill()
-    return process.wait()

@@ -28,7 +28,7 @@ def logs(
     /,
     *,
     follow: Annotated[
-        bool, Parameter(name=("--follow", "-f"), negative="", help="New lines too, until the task has ended.")
+        bool, Parameter(name=("--follow", "-f"), negative="", help="Also new lines, until the task has ended.")
     ] = False,
 ) -> int:
     """Print what a task has logged, with the local time of each line."""

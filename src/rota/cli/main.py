@@ -47,8 +47,12 @@ def run(argv: list[str]) -> int:
 def _call(argv: list[str]) -> int:
     from cyclopts import CycloptsError
 
-    from rota.cli.app import app
+    from rota.cli.app import app, import_all
+    from rota.cli.unknown import refusal, refuse_unknown_flags
 
+    refuse_unknown_flags(app, _own(argv))
+    if not argv or argv[0] in _HELP:
+        import_all()
     try:
         answer = app(
             argv,
@@ -58,7 +62,7 @@ def _call(argv: list[str]) -> int:
             result_action="return_value",
         )
     except CycloptsError as error:
-        raise InvalidInput(f"{error} Try: rota {_command_of(error)}--help", code="bad_arguments") from None
+        raise refusal(error) from None
     return answer if isinstance(answer, int) else exits.OK
 
 
@@ -73,20 +77,18 @@ def _console() -> Console:
     return PipedConsole()
 
 
-def _command_of(error: Exception) -> str:
-    chain = getattr(error, "command_chain", None) or ()
-    return "".join(f"{word} " for word in chain)
-
-
 def _wants_json(argv: list[str]) -> bool:
-    own = argv[: argv.index("--")] if "--" in argv else argv
-    return "--json" in own
+    return "--json" in _own(argv)
+
+
+def _own(argv: list[str]) -> list[str]:
+    """The words before `--`, after which everything is a value."""
+    return argv[: argv.index("--")] if "--" in argv else argv
 
 
 def _refuse_secrets(argv: list[str]) -> None:
     """A command line is seen by every user of the machine, and shells write it down."""
-    own = argv[: argv.index("--")] if "--" in argv else argv
-    if any(word == "--token" or word.startswith("--token=") for word in own):
+    if any(word == "--token" or word.startswith("--token=") for word in _own(argv)):
         raise InvalidInput.at(
             "--token",
             "secret_on_command_line",

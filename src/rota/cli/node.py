@@ -54,6 +54,7 @@ def ready_value(info: NodeInfo) -> dict[str, object]:
         "version": __version__,
         "mode": "embedded",
         "http_url": info.http_url,
+        "grpc_address": info.grpc_address,
         "store": info.store,
         "durability": info.durability,
         "data": str(info.data),
@@ -81,6 +82,7 @@ def _facts(info: NodeInfo, settings: NodeSettings) -> list[tuple[str, str]]:
         ("data", str(info.data)),
         ("status", f"{base}/  status page"),
         ("link", f"{base}/api/v1/link  for clients and workers"),
+        ("grpc", f"{info.grpc_address}  for gRPC clients and workers" if info.grpc_address else "off"),
         ("metrics", f"{base}/metrics  for Prometheus; health at /livez and /readyz"),
         ("log", f"stderr, {settings.log_level} and above, as {settings.log_format}"),
     ]

@@ -21,7 +21,7 @@ _STATES = ("waiting", "scheduled", "ready", "running", "succeeded", "failed", "c
 
 @command(ClientSettings)
 def stats(settings: ClientSettings, out: Output) -> int:
-    """Figures of the node: tasks by state, workers, rates."""
+    """Show figures of the node: tasks by state, workers, rates."""
     with reach(settings) as client:
         figures = client.stats()
     if out.json:
@@ -61,9 +61,11 @@ def workers(
     out: Output,
     /,
     *,
-    all_: Annotated[bool, Parameter(name="--all", negative="", help="Those gone in the last day, too.")] = False,
+    all_: Annotated[
+        bool, Parameter(name="--all", negative="", help="Also those that have gone in the last day.")
+    ] = False,
 ) -> int:
-    """List workers: who they are, what they hold, and how busy they are."""
+    """List workers: who they are, and how busy."""
     with reach(settings) as client:
         found = client.workers(gone=all_)
     if out.json:

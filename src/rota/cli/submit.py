@@ -20,8 +20,13 @@ from rota.config import ClientSettings
 from rota.model.errors import InvalidInput
 from rota.telemetry.safe import one_line
 
-Method = Annotated[str, Parameter(name="METHOD", help="Its name; add@2 pins a version.")]
-Params = Annotated[str | None, Parameter(name="PARAMS", help="JSON; - reads it from stdin.", allow_leading_hyphen=True)]
+Method = Annotated[str, Parameter(name="METHOD", help="The method's name; add@2 pins a version.")]
+Params = Annotated[
+    str | None,
+    Parameter(
+        name="PARAMS", help="JSON: an object by names, an array by places; - reads stdin.", allow_leading_hyphen=True
+    ),
+]
 WaitTimeoutFlag = Annotated[
     Seconds | None, Parameter(help="How long to wait for the end; the task goes on after that.")
 ]
@@ -80,7 +85,7 @@ def execute(
     flags: Flags = None,
     wait_timeout: WaitTimeoutFlag = None,
 ) -> int:
-    """Hand in a task, wait for it and print its result as JSON.
+    """Hand in a task, wait for it, and print its result as JSON.
 
     The exit code is 1 if the task did not succeed. Ctrl-C stops the waiting, not the task.
     """

@@ -29,31 +29,44 @@ Seconds = Annotated[float, Parameter(converter=_seconds, metavar="DURATION", n_t
 class TaskFlags:
     """What is not said is left to the method's own declaration."""
 
-    group: Annotated[str | None, Parameter(help="The group whose workers may run it.", group=_GROUP)] = None
-    priority: Annotated[int | None, Parameter(help="-9 (last) to 9 (first); 0 is normal.", group=_GROUP)] = None
-    retries: Annotated[int | None, Parameter(help="How often it is tried again.", group=_GROUP)] = None
-    retry_delay: Annotated[Seconds | None, Parameter(help="The wait before the second try.", group=_GROUP)] = None
-    timeout: Annotated[Seconds | None, Parameter(help="How long one try may run.", group=_GROUP)] = None
-    delay: Annotated[Seconds | None, Parameter(help="Start it so much later.", group=_GROUP)] = None
-    run_at: Annotated[str | None, Parameter(help="Start it at this instant, as in 2026-12-24T18:00.", group=_GROUP)] = (
+    group: Annotated[
+        str | None, Parameter(help="The group whose workers may run it.", metavar="NAME", group=_GROUP)
+    ] = None
+    priority: Annotated[int | None, Parameter(help="-9 (last) to 9 (first); default 0.", metavar="N", group=_GROUP)] = (
         None
     )
+    retries: Annotated[
+        int | None, Parameter(help="How often it is tried again; default 0.", metavar="N", group=_GROUP)
+    ] = None
+    retry_delay: Annotated[Seconds | None, Parameter(help="The wait before the second try.", group=_GROUP)] = None
+    timeout: Annotated[Seconds | None, Parameter(help="How long one try may run; default: no limit.", group=_GROUP)] = (
+        None
+    )
+    delay: Annotated[Seconds | None, Parameter(help="Start it so much later.", group=_GROUP)] = None
+    run_at: Annotated[
+        str | None, Parameter(help="Start it at this instant, as in 2026-12-24T18:00.", metavar="INSTANT", group=_GROUP)
+    ] = None
     expires: Annotated[Seconds | None, Parameter(help="Let it expire if it has not started by then.", group=_GROUP)] = (
         None
     )
     unique_key: Annotated[
         str | None,
-        Parameter(help="At most one unended task holds this key; another submit answers with that one.", group=_GROUP),
+        Parameter(
+            help="At most one unended task holds this key; another submit answers with that one.",
+            metavar="TEXT",
+            group=_GROUP,
+        ),
     ] = None
-    order_key: Annotated[str | None, Parameter(help="Tasks of one key run one at a time, in order.", group=_GROUP)] = (
-        None
-    )
+    order_key: Annotated[
+        str | None, Parameter(help="Tasks of one key run one at a time, in order.", metavar="TEXT", group=_GROUP)
+    ] = None
     idempotency_key: Annotated[
-        str | None, Parameter(help="The same key within a day answers with the same task.", group=_GROUP)
+        str | None,
+        Parameter(help="The same key within a day answers with the same task.", metavar="TEXT", group=_GROUP),
     ] = None
     label: Annotated[
         list[str] | None,
-        Parameter(help="KEY=VALUE; may be given again.", metavar="KEY=VALUE", negative="", group=_GROUP),
+        Parameter(help="For people and lists; may be given again.", metavar="KEY=VALUE", negative="", group=_GROUP),
     ] = None
 
     def options(self) -> SaidOptions:

@@ -28,7 +28,7 @@ _AT_ONCE = 1_000
 
 @command(ClientSettings)
 def show(settings: ClientSettings, out: Output, task_id: Id, /) -> int:
-    """Show everything about a task: params, result or error, every attempt, and what to do next."""
+    """Show everything about a task, and what to do next."""
     with reach(settings) as client:
         task = client.get(read_ids([task_id])[0])
         if out.json:
@@ -55,17 +55,21 @@ def list_tasks(
     state: Annotated[
         list[str] | None,
         Parameter(
-            help="waiting, scheduled, ready, running, succeeded, failed, cancelled, expired, ended, unended.",
+            help="Of this state only; may be given again. waiting, scheduled, ready, running, succeeded, failed, "
+            "cancelled or expired; ended or unended for several.",
             negative="",
+            metavar="STATE",
         ),
     ] = None,
-    method: Annotated[str | None, Parameter(help="Of this method only.")] = None,
-    group: Annotated[str | None, Parameter(help="Of this group only.")] = None,
-    worker: Annotated[str | None, Parameter(help="Held by this worker, by its id.")] = None,
-    created_after: Annotated[str | None, Parameter(help="Created after this instant.", metavar="INSTANT")] = None,
+    method: Annotated[str | None, Parameter(help="Of this method only.", metavar="NAME")] = None,
+    group: Annotated[str | None, Parameter(help="Of this group only.", metavar="NAME")] = None,
+    worker: Annotated[str | None, Parameter(help="Held by this worker.", metavar="ID")] = None,
+    created_after: Annotated[
+        str | None, Parameter(help="Created after this instant, as in 2026-12-24T18:00.", metavar="INSTANT")
+    ] = None,
     created_before: Annotated[str | None, Parameter(help="Created before this instant.", metavar="INSTANT")] = None,
-    limit: Annotated[int, Parameter(help="At most so many.")] = 50,
-    all_: Annotated[bool, Parameter(name="--all", negative="", help="All of them, however many.")] = False,
+    limit: Annotated[int, Parameter(help="At most so many; default 50.", metavar="N")] = 50,
+    all_: Annotated[bool, Parameter(name="--all", negative="", help="All of them, without a limit.")] = False,
 ) -> int:
     """List tasks, newest first."""
     states = [word for words in state or () for word in words.replace(",", " ").split()]
@@ -124,16 +128,22 @@ def cancel(
     out: Output,
     /,
     *ids: Ids,
-    reason: Annotated[str, Parameter(help="A note for the record.")] = "",
+    reason: Annotated[str, Parameter(help="A note for the record.", metavar="TEXT")] = "",
 ) -> int:
-    """Cancel tasks; a running one is asked to stop, and ends when its worker says so."""
+    """Cancel tasks.
+
+    A running one is asked to stop, and ends when its worker says so. The exit code is 1 if any could not be cancelled.
+    """
     with reach(settings) as client:
         return _each(read_ids(ids), lambda some: client.cancel_many(some, reason), out)
 
 
 @command(ClientSettings)
 def retry(settings: ClientSettings, out: Output, /, *ids: Ids) -> int:
-    """Run ended tasks again, with fresh budgets."""
+    """Run ended tasks again.
+
+    Each has all its retries again, and keeps its id. The exit code is 1 if any has not ended yet, or is not known.
+    """
     with reach(settings) as client:
         return _each(read_ids(ids), client.retry_many, out)
 

@@ -28,9 +28,9 @@ def wait(
     out: Output,
     /,
     *ids: Ids,
-    timeout: Annotated[Seconds | None, Parameter(help="How long to wait; the tasks go on after that.")] = None,
+    timeout: Annotated[Seconds | None, Parameter(help="How long to wait at most; the tasks go on after that.")] = None,
 ) -> int:
-    """Wait until tasks have ended; print a line for each as it does. - reads the ids from stdin.
+    """Wait until tasks have ended, and print a line for each as it does.
 
     The exit code is 1 if any did not succeed, or had not ended in time.
     """

@@ -5,6 +5,8 @@ Nothing is connected before every module is imported and every handler is accept
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -31,14 +33,27 @@ def worker(
 ) -> int:
     """Run a worker with the handlers of one or several modules.
 
-    TERM or Ctrl-C lets running handlers end within the grace and gives the rest back; a second one ends it at once.
+    TERM or Ctrl-C lets running handlers end within the grace and gives the rest back; a second one ends it at once. The
+    exit code is 75 where the worker has to be started again, because too many of its handlers could not be stopped.
     """
     if not targets:
         raise InvalidInput.at("MODULE:APP", "bad_arguments", f"name what to run: {FORM}")
     log_to_stderr(settings.log_level, settings.log_format)
     built = _worker_of(settings, targets)
     announce(built, targets, out)
-    return built.run()
+    from rota.worker.runtime import EXHAUSTED
+
+    code = built.run()
+    if code == EXHAUSTED:
+        _start_anew()
+    return code
+
+
+def _start_anew() -> None:
+    """As this very process, whose threads that cannot be stopped end with it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the command it was started with
 
 
 def announce(built: Worker, targets: tuple[str, ...], out: Output) -> None:
@@ -66,6 +81,9 @@ def _worker_of(settings: WorkerSettings, targets: tuple[str, ...]) -> Worker:
         weight=settings.weight,
         isolation=settings.isolation,
         shutdown_grace=settings.shutdown_grace / 1e6,
+        max_child_memory=settings.max_child_memory,
+        max_tasks_per_child=settings.max_tasks_per_child,
+        targets=targets,
     )
     _add_all(built, targets, things)
     return built

@@ -22,7 +22,8 @@ from rota.cli.main import run
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("ROTA_")]:
+    """But for the gRPC door, whose one port nodes side by side would fight for."""
+    for name in [name for name in os.environ if name.startswith("ROTA_") and name != "ROTA_GRPC"]:
         monkeypatch.delenv(name)
 
 
@@ -52,14 +53,13 @@ def rota_process(tmp_path: Path) -> Rota:
     """The real program, in a folder of its own, with nothing of ours in its environment but `env`."""
 
     def call(*argv: str, stdin: str = "", env: dict[str, str] | None = None) -> SimpleNamespace:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("ROTA_")}
         done = subprocess.run(
             [sys.executable, "-m", "rota.cli", *argv],
             input=stdin,
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            env={**clean, "HOME": str(tmp_path), **(env or {})},
+            env={**os.environ, "HOME": str(tmp_path), **(env or {})},
             timeout=60,
             check=False,
         )

@@ -71,7 +71,7 @@ def _file_system(store: Path) -> Finding:
 
 
 def _speed(place: Path) -> Finding:
-    times = _sync_times(place)
+    times = sync_times(place)
     median, worst = times[len(times) // 2], times[-1]
     words = f"p50 {human.span(median / 1e6)}, slowest {human.span(worst / 1e6)}, of {_WRITES} writes of 4 KiB"
     if median <= _SLOW:
@@ -80,7 +80,7 @@ def _speed(place: Path) -> Finding:
     return Finding("fsync", "warn", words, advice)
 
 
-def _sync_times(place: Path) -> list[int]:
+def sync_times(place: Path) -> list[int]:
     """Microseconds of each write with its sync, sorted."""
     sync = getattr(os, "fdatasync", os.fsync)
     times: list[int] = []

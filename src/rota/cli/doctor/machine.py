@@ -38,12 +38,12 @@ def _open_files() -> Finding:
         import resource
     except ImportError:
         return Finding("open files", "ok", "this system sets no limit that can be read")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= _FEW_FILES:
-        return Finding("open files", "ok", "no limit" if soft == resource.RLIM_INFINITY else f"up to {soft}")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY or hard >= _FEW_FILES:
+        return Finding("open files", "ok", "no limit" if hard == resource.RLIM_INFINITY else f"up to {hard} for a node")
     return Finding(
         "open files",
         "warn",
-        f"up to {soft} (the hard limit is {hard}): each worker and client needs one at the node",
-        f"raise it: ulimit -n {_FEW_FILES}, or LimitNOFILE= in the service",
+        f"up to {hard} for a node, which lifts its soft limit to the hard one: each worker and client needs one there",
+        f"raise it: ulimit -Hn {_FEW_FILES}, or LimitNOFILE= in the service",
     )

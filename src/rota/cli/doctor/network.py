@@ -17,9 +17,12 @@ _SKEWED, _FAR_OFF = 0.5, 2.0
 
 
 def network_findings(node: NodeSettings, client: ClientSettings) -> list[Finding]:
-    """The node, its clock, the port and who may come in."""
+    """The node, its clock, its ports and who may come in."""
     found, reached = _node(client)
-    return [*found, _port(node, reached), _access(node), *_certificate(node)]
+    ports = [_port("port", node.host, node.http_port, "--http-port", reached)]
+    if node.grpc == "on":
+        ports.append(_port("grpc port", node.host, node.grpc_port, "--grpc-port", reached))
+    return [*found, *ports, _access(node), *_certificate(node)]
 
 
 def _node(client: ClientSettings) -> tuple[list[Finding], bool]:
@@ -49,26 +52,26 @@ def _clock(offset: float) -> Finding:
     return Finding("clock", level, f"the node's is {words}", "let NTP set both: timedatectl set-ntp true")
 
 
-def _port(node: NodeSettings, reached: bool) -> Finding:
-    where = f"{node.host}:{node.http_port}"
+def _port(check: str, host: str, port: int, flag: str, reached: bool) -> Finding:
+    where = f"{host}:{port}"
     try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            node.host, node.http_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        return _taken(where, error, reached)
-    return Finding("port", "ok", f"{where} is free")
+        return _taken(check, where, flag, error, reached)
+    return Finding(check, "ok", f"{where} is free")
 
 
-def _taken(where: str, error: OSError, reached: bool) -> Finding:
+def _taken(check: str, where: str, flag: str, error: OSError, reached: bool) -> Finding:
     if error.errno == errno.EADDRINUSE and reached:
-        return Finding("port", "ok", f"{where} is in use, and a node answers")
+        return Finding(check, "ok", f"{where} is in use, and a node answers")
     if error.errno == errno.EADDRINUSE:
-        return Finding("port", "bad", f"{where} is in use by another program", "end it, or take another by --http-port")
-    return Finding("port", "bad", f"{where}: {error.strerror or error}", "name another address by --host, --http-port")
+        return Finding(check, "bad", f"{where} is in use by another program", f"end it, or take another by {flag}")
+    return Finding(check, "bad", f"{where}: {error.strerror or error}", f"name another address by --host, {flag}")
 
 
 def _access(node: NodeSettings) -> Finding:

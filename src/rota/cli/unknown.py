@@ -1,0 +1,46 @@
+"""What was typed and is not there, told with what is near it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from cyclopts import App, CycloptsError, UnusedCliTokensError
+
+from rota.config.spelling import did_you_mean
+from rota.model.errors import InvalidInput
+
+_FLAG = re.compile(r"--[a-z][a-z-]*")
+_EVERYWHERE = ("--help", "--version")
+
+
+def refuse_unknown_flags(app: App, argv: Sequence[str]) -> None:
+    """Before params and ids are read, which may begin with a hyphen themselves. Raises InvalidInput."""
+    command = argv[0] if argv and argv[0] in app and not argv[0].startswith("-") else ""
+    known = [*_EVERYWHERE, *(_flags(app[command]) if command else ())]
+    for word in argv:
+        name = word.partition("=")[0]
+        if _FLAG.fullmatch(name) and name not in known and (command or word is argv[0]):
+            words = _sentence(f"Unknown option: {name}{did_you_mean(name, known)}")
+            raise InvalidInput(f"{words} {_try(command)}", code="bad_arguments")
+
+
+def refusal(error: CycloptsError) -> InvalidInput:
+    """What cyclopts could not use."""
+    if isinstance(error, UnusedCliTokensError):
+        words = f"Nothing takes {' '.join(error.unused_tokens or ())}."
+    else:
+        words = _sentence(str(error).rstrip())
+    return InvalidInput(f"{words} {_try(*(error.command_chain or ()))}", code="bad_arguments")
+
+
+def _flags(command: App) -> Iterable[str]:
+    return (name for argument in command.assemble_argument_collection() for name in argument.names)
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith((".", "?", "!")) else f"{words}."
+
+
+def _try(*chain: str) -> str:
+    return " ".join(["Try: rota", *filter(None, chain), "--help"])
