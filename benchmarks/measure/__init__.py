@@ -1,0 +1,1 @@
+"""Starts the processes of a row, has its driver do the work, and takes the figures."""
