@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SOAK_MINUTES ?= 60
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test run proto lint types house ci evidence clean lock
+.PHONY: help install demo test run proto lint types house ci evidence bench bench-quick bench-lock clean lock
 
 help:  ## explain the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed  ## make a private .venv with rota in it (.venv/bin/rota)
 
@@ -45,12 +46,25 @@ house: $(VENV)/.dev  ## check that the rooms keep to their floors
 
 ci: lint types house test  ## everything that must hold before a change lands
 
-evidence: $(VENV)/.dev  ## the long runs: 200 kills, 5,000 examples a driver, 100,000 tasks end to end
-	@ROTA_EXAMPLES=5000 ROTA_KILLS=200 $(BIN)/python -m pytest -m "evidence or not evidence" --timeout 3600 tests/simulation tests/chaos
-	@$(BIN)/python scripts/end_to_end.py --tasks 100000
+evidence: $(VENV)/.dev  ## the long runs: 200 kills, 5,000 examples a driver, a million queued tasks, an hour's soak
+	@ROTA_EXAMPLES=5000 ROTA_KILLS=200 ROTA_RESTARTS=20 ROTA_GRPC_STREAMS=100000 $(BIN)/python -m pytest -m "evidence or not evidence" --timeout 3600 tests/simulation tests/chaos
+	@$(BIN)/rota bench --tasks 100000 --repeat 3
+	@$(BIN)/python tests/chaos/soak.py --minutes $(SOAK_MINUTES) --out evidence/soak-$$(date +%Y%m%d-%H%M%S)
+
+bench: $(VENV)/.installed  ## Rota beside its peers on the same work, in one table (about 12 minutes; needs redis-server)
+	@$(BIN)/python benchmarks/run.py
+
+bench-quick: $(VENV)/.installed  ## the same with few tasks, once: for a look (about 3 minutes)
+	@$(BIN)/python benchmarks/run.py --quick
+
+bench-lock:  ## write benchmarks/requirements/*.txt anew (needs uv)
+	@cd benchmarks/requirements && for peer in *.in; do uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $$peer -o $${peer%.in}.txt; done
 
 proto: $(VENV)-proto/.installed  ## generate src/rota/wire/v1 from proto/ (with the oldest supported generator)
-	@$(VENV)-proto/bin/python -m grpc_tools.protoc -Iproto/rota/v1 --python_out=src/rota/wire/v1 --pyi_out=src/rota/wire/v1 link.proto
+	@rm -rf $(VENV)-proto/out && mkdir $(VENV)-proto/out
+	@cd proto && ../$(VENV)-proto/bin/python -m grpc_tools.protoc -I. --python_out=../$(VENV)-proto/out --pyi_out=../$(VENV)-proto/out rota/v1/*.proto
+	@for made in $(VENV)-proto/out/rota/v1/*; do sed 's/^from rota\.v1 import/from rota.wire.v1 import/' $$made > src/rota/wire/v1/$${made##*/}; done
 
 $(VENV)-proto/.installed: requirements/proto.txt
 	@$(PYTHON) -m venv $(VENV)-proto
@@ -63,4 +77,4 @@ lock:  ## write requirements/*.txt anew from pyproject.toml (needs uv)
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$part; done
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(VENV)-proto .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-proto .bench .pytest_cache .ruff_cache .hypothesis .import_linter_cache

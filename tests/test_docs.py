@@ -8,6 +8,7 @@ import pytest
 from rota.config import settings_table
 from rota.link.codes import Close
 from rota.model.task import Reason, State
+from rota.wire.v1 import tasks_pb2, workers_pb2
 from rota.wire.v1.link_pb2 import Frame
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +30,14 @@ def test_every_frame_stands_in_the_protocol() -> None:
         if field.message_type.name not in page("protocol.md")
     ]
     assert missing == []
+
+
+def test_every_call_over_grpc_stands_in_the_protocol() -> None:
+    services = [*tasks_pb2.DESCRIPTOR.services_by_name.values(), *workers_pb2.DESCRIPTOR.services_by_name.values()]
+    text = page("protocol.md").partition("## gRPC")[2].partition("**Ids.**")[0]
+    assert [
+        method.full_name for service in services for method in service.methods if f"`{method.name}`" not in text
+    ] == []
 
 
 def test_every_close_code_stands_in_the_protocol() -> None:

@@ -12,9 +12,12 @@ from rota import Client
 
 
 def asks(file: Path) -> list[Ask]:
+    return asked(json.loads(line) for line in file.read_text().splitlines())
+
+
+def asked(entries: Iterable[dict]) -> list[Ask]:
     answered: dict[str, str | None] = {}
-    for line in file.read_text().splitlines():
-        entry = json.loads(line)
+    for entry in entries:
         answered.setdefault(entry["key"], None)
         if entry["phase"] == "ok":
             answered[entry["key"]] = entry["id"]

@@ -29,7 +29,9 @@ class Process:
 
     def __init__(self, args: list[str], log: Path, env: dict[str, str] | None = None) -> None:
         self.args, self.log = args, log
-        self.env = {**os.environ, "PYTHONPATH": str(RIG), **(env or {})}
+        path = os.pathsep.join([str(RIG), *filter(None, [os.environ.get("PYTHONPATH")])])
+        # Nodes that run side by side would meet at one port; who tests the gRPC door asks for it.
+        self.env = {"ROTA_GRPC": "off", **os.environ, "PYTHONPATH": path, **(env or {})}
         self.child: subprocess.Popen[str] | None = None
         self._lines: list[str] = []
         self._news = threading.Condition()
@@ -100,6 +102,8 @@ class House:
 
     def start_node(self, *flags: str, env: dict[str, str] | None = None) -> Process:
         args = [ROTA, "node", "--http-port", str(self.port), "--data", str(self.folder / "data"), "--json", *flags]
+        if "--grpc-port" not in flags:
+            args += ["--grpc-port", "0"]
         self.node = self._run(args, "node.log", env)
         ready = json.loads(self.node.line())
         assert ready["http_url"] == self.url, ready
@@ -121,7 +125,10 @@ class House:
     def runs(self) -> list[dict]:
         """What the handlers wrote of themselves: one object a line, {task, attempt, event, at, …}."""
         file = self.folder / "runs.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        if not file.exists():
+            return []
+        whole, _, _ = file.read_text().rpartition("\n")  # what is read while it is written may end within a line
+        return [json.loads(line) for line in whole.splitlines()]
 
     def stop(self) -> None:
         for process in reversed(self.processes):
