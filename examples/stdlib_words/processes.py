@@ -48,7 +48,7 @@ class Child:
 @contextmanager
 def node(folder: Path) -> Iterator[str]:
     """A node with its data in `folder`, on a free port of loopback; its address."""
-    command = ("node", "--json", "--http-port", "0", "--data", str(folder / "data"))
+    command = ("node", "--json", "--http-port", "0", "--grpc", "off", "--data", str(folder / "data"))
     with _child("node", folder, command, stdout=subprocess.PIPE) as child:
         yield _address(child)
 
