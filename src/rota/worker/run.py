@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rota.link.worker_end import Attempt
 from rota.model.log import Progress
+from rota.worker.asked import Ask, Asked
 from rota.worker.context import Context
 from rota.worker.ending import Ending, Stopping
 from rota.worker.handler import Handler
@@ -27,7 +28,7 @@ class Interruptible(Protocol):
     def interrupt(self, run: Run) -> None: ...
 
 
-class Run(Attempt, Ending):
+class Run(Attempt, Asked, Ending):
     """Fields that most runs never use are defaults of the class."""
 
     stopping: Stopping | None = None
@@ -70,41 +71,13 @@ class Run(Attempt, Ending):
         return self._context
 
     @property
-    def method(self) -> str:
-        return self.assignment.method
+    def asked(self) -> Ask:
+        return self.assignment
 
     @property
     def place(self) -> str:
         """File and line of the handler."""
         return self.handler.place
-
-    @property
-    def version(self) -> int:
-        return self.handler.version
-
-    @property
-    def group(self) -> str | None:
-        return self.assignment.group or None
-
-    @property
-    def failures(self) -> int:
-        return self.assignment.failures
-
-    @property
-    def retries(self) -> int:
-        return self.assignment.retries
-
-    @property
-    def created_at(self) -> int:
-        return self.assignment.created_at
-
-    @property
-    def fire_at(self) -> int:
-        return self.assignment.fire_at
-
-    @property
-    def timeout(self) -> int:
-        return self.assignment.timeout
 
     @property
     def labels(self) -> Mapping[str, str]:

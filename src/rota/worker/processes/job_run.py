@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from rota.life.clock import Clock
 from rota.model.failure import Failure
 from rota.model.report import Verdict
+from rota.worker.asked import Ask, Asked
 from rota.worker.context import Context
 from rota.worker.ending import Ending, Stopping
 from rota.worker.handler import Handler
@@ -15,7 +16,7 @@ from rota.worker.processes.channel import Channel
 from rota.worker.processes.messages import Answer, Job, Line, Mark
 
 
-class JobRun(Ending):
+class JobRun(Asked, Ending):
     """A Source for contexts."""
 
     def __init__(self, job: Job, handler: Handler, board: Board, channel: Channel, clock: Clock) -> None:
@@ -55,36 +56,8 @@ class JobRun(Ending):
         return self._context
 
     @property
-    def method(self) -> str:
-        return self._job.method
-
-    @property
-    def version(self) -> int:
-        return self.handler.version
-
-    @property
-    def group(self) -> str | None:
-        return self._job.group or None
-
-    @property
-    def failures(self) -> int:
-        return self._job.failures
-
-    @property
-    def retries(self) -> int:
-        return self._job.retries
-
-    @property
-    def created_at(self) -> int:
-        return self._job.created_at
-
-    @property
-    def fire_at(self) -> int:
-        return self._job.fire_at
-
-    @property
-    def timeout(self) -> int:
-        return self._job.timeout
+    def asked(self) -> Ask:
+        return self._job
 
     @property
     def labels(self) -> Mapping[str, str]:

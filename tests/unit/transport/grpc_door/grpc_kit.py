@@ -10,17 +10,16 @@ import grpc
 import grpc.aio
 from doors_kit import KEY, Node
 from google.protobuf.message import Message
+from grpc_client import GrpcLink
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from rota.access.policy import Policy
 from rota.access.tokens import Token, Tokens
-from rota.link.channel import CONTROL
 from rota.transport.grpc_door import GrpcDoor
 from rota.transport.grpc_server import GrpcServer
 from rota.wire.v1 import link_pb2 as pb
 from rota.wire.v1 import status_pb2, tasks_pb2, workers_pb2
-from rota.wire.v1.link_pb2 import Frame
 
 SECRET = "correct-horse-battery-staple-of-the-first-kind"
 TASKS, WORKERS, HEALTH = "/rota.v1.Tasks/", "/rota.v1.Workers/", "/grpc.health.v1.Health/"
@@ -127,43 +126,8 @@ def _bytes(message: Message) -> bytes:
     return message.SerializeToString()
 
 
-class Link:
-    """The raw frames of a worker, over a stream."""
-
-    def __init__(self, call: Any) -> None:
-        self.call = call
-        self.frames: list[Frame] = []
-        self._turn = asyncio.Lock()
-        self._owed = 0
-
-    async def send(self, request: int = 0, **body: Any) -> None:
-        await self._write(Frame(request=request, **body))
-
-    async def _write(self, frame: Frame) -> None:
-        """One at a time, as the library has it."""
-        async with self._turn:
-            await self.call.write(frame.SerializeToString())
-
-    async def next(self, kind: str) -> Any:
-        """The next frame of this kind, whatever else comes. Credit is given for each."""
-        async with asyncio.timeout(10):
-            while True:
-                for place, frame in enumerate(self.frames):
-                    if frame.WhichOneof("body") == kind:
-                        return getattr(self.frames.pop(place), kind)
-                data = await self.call.read()
-                assert data is not grpc.aio.EOF, f"the stream ended before a {kind} came: {await self.call.details()}"
-                frame = Frame.FromString(data)
-                if frame.WhichOneof("body") is not None:
-                    self.frames.append(frame)
-                await self._deal_with(frame, len(data))
-
-    async def _deal_with(self, frame: Frame, size: int) -> None:
-        """Gives credit, though seldom: a write that comes after the end makes the library forget how it ended."""
-        self._owed += size if frame.WhichOneof("body") not in CONTROL else 0
-        if self._owed > 1 << 20:
-            owed, self._owed = self._owed, 0
-            await self._write(Frame(credit=owed))
+class Link(GrpcLink):
+    """With what only a test of the door asks of a worker."""
 
     async def hello(self, **rest: Any) -> pb.Welcome:
         await self.send(hello=pb.Hello(versions=rest.pop("versions", [1]), window=8 << 20, **rest))
