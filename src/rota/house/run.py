@@ -32,7 +32,7 @@ def run_node(settings: NodeSettings, on_ready: Callable[[NodeInfo], None], apps:
 
     def ready(info: NodeInfo) -> None:
         if not apps:
-            collect_seldom()
+            collect_seldom(asyncio.get_running_loop())
         on_ready(info)
 
     with asyncio.Runner(loop_factory=new_loop) as runner:

@@ -158,6 +158,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     _pings_since = 0.0
     _reader: Callable[[bytes], None] | None = None
     _held_back = False
+    _cut: asyncio.TimerHandle | None = None
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], entry: Entry) -> None:
         super().__init__(config, server_state, app_state)
@@ -180,8 +181,9 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def buffered(self) -> int:
         return self.transport.get_write_buffer_size()
 
-    def abort(self) -> None:
-        self.transport.abort()
+    def end_within(self, seconds: float) -> None:
+        if self._cut is None and not self.disconnected:
+            self._cut = self.loop.call_later(seconds, self.transport.abort)
 
     def fruitful(self) -> None:
         self._entry.fruitful()
@@ -197,6 +199,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._entry.leave()
+        if self._cut is not None:
+            self._cut.cancel()
 
     def data_received(self, data: bytes) -> None:
         if len(data) <= SLICE:

@@ -40,8 +40,8 @@ class Lane(Protocol):
         """Bytes that the operating system has not taken yet."""
         ...
 
-    def abort(self) -> None:
-        """Cuts the connection."""
+    def end_within(self, seconds: float) -> None:
+        """Cuts the connection, unless it has ended by then."""
         ...
 
     def fruitful(self) -> None:
@@ -56,7 +56,6 @@ class WebSocketCarrier:
         self._lane, self._send = lane, send
         self._loop = asyncio.get_running_loop()
         self._ending: asyncio.Task[None] | None = None
-        self._deadline: asyncio.TimerHandle | None = None
 
     @property
     def buffered(self) -> int:
@@ -70,7 +69,7 @@ class WebSocketCarrier:
         """Sends the close after what was written before; cuts the connection if that takes too long."""
         if not self.closing:
             self._ending = self._loop.create_task(self._end(code, reason))
-            self._deadline = self._loop.call_later(CLOSE_WITHIN, self._lane.abort)
+            self._lane.end_within(CLOSE_WITHIN)
 
     @property
     def closing(self) -> bool:
@@ -78,9 +77,7 @@ class WebSocketCarrier:
         return self._ending is not None
 
     def ended(self) -> None:
-        """The other side is gone: nothing is left to cut."""
-        if self._deadline is not None:
-            self._deadline.cancel()
+        """The other side is gone: nothing is left to be said."""
         if self._ending is not None:
             self._ending.cancel()
 
@@ -100,8 +97,7 @@ async def serve_link(scope: Scope, receive: Receive, send: Send, make_session: C
         code, reason = await _carry(lane, receive, carrier, session)
     finally:
         carrier.ended()
-        # A peer that does not answer the close must not hold the socket.
-        asyncio.get_running_loop().call_later(CLOSE_WITHIN, lane.abort)
+        lane.end_within(CLOSE_WITHIN)  # a peer that does not answer the close must not hold the socket
         session.closed(code, reason)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import gc
 import json
 import signal
 import ssl
@@ -23,6 +24,7 @@ from rota.link.codes import Close
 from rota.model.errors import RefusesToStart
 from rota.transport.gate import Gate, Limits
 from rota.transport.http_app import HttpApp
+from rota.transport.http_protocol import BoundedWebSocket
 from rota.transport.http_server import HttpServer, bind
 from rota.wire.v1 import link_pb2 as pb
 from rota.wire.v1.link_pb2 import Frame
@@ -480,6 +482,16 @@ async def test_a_broken_connection_ends_the_session(door: Door) -> None:
     link.transport.abort()
     async with asyncio.timeout(5):
         while len(door.node.lobby):
+            await asyncio.sleep(0.01)
+
+
+async def test_nothing_holds_a_link_that_has_ended(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rota.transport.websocket.CLOSE_WITHIN", 600.0)
+    for _ in range(5):
+        async with door.link() as link:
+            await greeted(link)
+    async with asyncio.timeout(20):
+        while gc.collect() or any(type(each) is BoundedWebSocket for each in gc.get_objects()):
             await asyncio.sleep(0.01)
 
 
