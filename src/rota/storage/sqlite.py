@@ -29,6 +29,7 @@ from rota.storage.looking import Look
 from rota.storage.migrate import bring_up_to_date
 from rota.storage.readers import Readers
 from rota.storage.trouble import refused, translated, unavailable
+from rota.storage.wal import lay_out
 from rota.storage.writer import Writer
 
 T = TypeVar("T")
@@ -94,6 +95,7 @@ class SqliteStore:
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         bring_up_to_date(self._path)
+        lay_out(self._path)
         with ExitStack() as opened:
             connection = opened.enter_context(closing(connect_writer(self._path, self._durability)))
             readers = [opened.enter_context(closing(connect_reader(self._path))) for _ in range(READERS)]

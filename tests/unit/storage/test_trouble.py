@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import shutil
@@ -22,7 +23,7 @@ from rota.storage import watch
 from rota.storage.backup import copy_to
 from rota.storage.connecting import connect_reader, connect_writer
 from rota.storage.sqlite import SqliteStore
-from rota.storage.wal import WalKeeper
+from rota.storage.wal import MODERATE, WalKeeper, lay_out
 
 LARGE = b'"%s"' % (b"x" * 200_000)
 
@@ -182,6 +183,43 @@ async def test_trouble_goes_by_itself_without_another_write(desk: Desk, monkeypa
 
 def frames(path: Path) -> int:
     return path.with_name(path.name + "-wal").stat().st_size
+
+
+async def test_a_fresh_log_is_laid_out_and_does_not_grow(desk: Desk, path: Path) -> None:
+    laid_out = frames(path)
+    assert laid_out == MODERATE
+    for _ in range(50):
+        await desk.submit(desk.entry())
+    assert frames(path) == laid_out
+
+
+async def test_a_log_that_was_left_behind_is_read_and_not_laid_out_anew(desk: Desk, path: Path, tmp_path: Path) -> None:
+    kept = await desk.accepted()
+    left = tmp_path / "left" / path.name
+    left.parent.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copy(path.with_name(path.name + suffix), left.with_name(left.name + suffix))
+    store = SqliteStore(left, clock=desk.clock)
+    await store.open()
+    assert list(await store.get([kept.id])) == [kept.id]
+    await store.close()
+
+
+async def test_where_there_is_no_room_the_log_grows_as_it_is_needed(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left on the device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rota.storage.wal.os.fsync", full)
+        lay_out(path)
+    assert frames(path) == 0
+    store = SqliteStore(path, clock=ManualClock())
+    await store.open()
+    desk = Desk(store, ManualClock())
+    assert await desk.read(await desk.accepted())
+    await store.close()
 
 
 async def test_the_log_stays_short_beside_a_busy_reader(
