@@ -121,6 +121,9 @@ class Driver:
 
 
 def _version(package: str) -> str:
+    """A checkout's own word goes over what was noted when it was installed."""
+    if (told := getattr(sys.modules.get(package), "__version__", None)) is not None:
+        return str(told)
     try:
         return version(package)
     except PackageNotFoundError:
