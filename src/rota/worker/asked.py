@@ -2,28 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
+from rota.worker.context import Ask
 from rota.worker.handler import Handler
-
-
-class Ask(Protocol):
-    """Instants and durations are microseconds; 0 where there is none."""
-
-    @property
-    def method(self) -> str: ...
-    @property
-    def group(self) -> str | None: ...
-    @property
-    def failures(self) -> int: ...
-    @property
-    def retries(self) -> int: ...
-    @property
-    def created_at(self) -> int: ...
-    @property
-    def fire_at(self) -> int: ...
-    @property
-    def timeout(self) -> int: ...
 
 
 class Asked:

@@ -27,17 +27,11 @@ CARRIES = "rota_task"
 """The attribute of a log record that names its task where no context variable does."""
 
 
-class Source(Protocol):
-    """What a context is read from: a run of a handler. Instants and durations are microseconds; 0 where there is none."""
-
-    id: bytes
-    attempt: int
-    started_at: int
+class Ask(Protocol):
+    """What was asked for. Instants and durations are microseconds; 0 where there is none."""
 
     @property
     def method(self) -> str: ...
-    @property
-    def version(self) -> int: ...
     @property
     def group(self) -> str | None: ...
     @property
@@ -50,6 +44,17 @@ class Source(Protocol):
     def fire_at(self) -> int: ...
     @property
     def timeout(self) -> int: ...
+
+
+class Source(Ask, Protocol):
+    """What a context is read from: a run of a handler."""
+
+    id: bytes
+    attempt: int
+    started_at: int
+
+    @property
+    def version(self) -> int: ...
     @property
     def labels(self) -> Mapping[str, str]: ...
     @property

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from rota.link.worker_end import Attempt
 from rota.model.log import Progress
-from rota.worker.asked import Ask, Asked
-from rota.worker.context import Context
+from rota.worker.asked import Asked
+from rota.worker.context import Ask, Context
 from rota.worker.ending import Ending, Stopping
 from rota.worker.handler import Handler
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from rota.life.clock import Clock
 from rota.model.failure import Failure
 from rota.model.report import Verdict
-from rota.worker.asked import Ask, Asked
-from rota.worker.context import Context
+from rota.worker.asked import Asked
+from rota.worker.context import Ask, Context
 from rota.worker.ending import Ending, Stopping
 from rota.worker.handler import Handler
 from rota.worker.processes.board import Board
