@@ -22,7 +22,7 @@ from processes import House, house
 
 from rota.wire.v1 import link_pb2 as pb
 
-STREAMS = int(os.environ.get("ROTA_GRPC_STREAMS", "3000"))
+STREAMS = int(os.environ.get("ROTA_GRPC_STREAMS", "30000"))
 AT_ONCE = 50
 BYTES_A_STREAM = 60
 """Of growth: of 100,000 streams one array of the library's lost with each (96 bytes and more) would be over it."""

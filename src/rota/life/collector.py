@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 
-YOUNG, MIDDLE, OLD = 20_000, 20, 50
+YOUNG, MIDDLE, OLD = 5_000, 50, 50
 EVERY = 60.0
 """Seconds between two looks at everything; one takes some milliseconds."""
 
