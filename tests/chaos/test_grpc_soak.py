@@ -26,8 +26,10 @@ STREAMS = int(os.environ.get("ROTA_GRPC_STREAMS", "30000"))
 AT_ONCE = 50
 BYTES_A_STREAM = 60
 """Of growth: of 100,000 streams one array of the library's lost with each (96 bytes and more) would be over it."""
-SLACK = 1_500_000
-"""Bytes that memory moves about by chance."""
+SLACK = 6_000_000
+"""Bytes that memory moves about by chance: how full the allocator's arenas are differs from run to run, and on a busy
+machine more calls are open at once. A few hundred bytes lost with each stream are more than that in a short run; the
+fine leak is the long run's to find."""
 
 
 def grpc_node(where: House, *flags: str) -> str:
