@@ -22,6 +22,14 @@ class ReadyIndex(Protocol):
         """The (line, seq) of the first task that `take` would give now; none if it would give none."""
         ...
 
+    def first(self, lane: Lane) -> Task | None:
+        """The record that `head` is the place of."""
+        ...
+
+    def heads(self) -> Iterable[Task]:
+        """The first task of each lane, where it is known without asking anybody."""
+        ...
+
     def empty(self, lane: Lane) -> bool:
         """Nothing of the lane is ready, as far as this node can know without asking anybody."""
         ...
@@ -40,6 +48,11 @@ class ReadyIndex(Protocol):
 
     def lacking(self) -> bool:
         """`refill` has something to read."""
+        ...
+
+    async def relearn(self) -> None:
+        """Forgets what it was told, and learns from the store which lanes have ready tasks: something may have become ready
+        that nobody told of. Raises Unavailable."""
         ...
 
     async def refill(self) -> bool:

@@ -27,6 +27,10 @@ class WorkerDoor(Protocol):
         """Says that the node is going: take no more, reconnect elsewhere or later."""
         ...
 
+    def shut_down(self, reason: str) -> None:
+        """Asks the worker's process to end in an orderly way: finish what it runs, give back the rest, exit."""
+        ...
+
     def close(self, code: int, reason: str) -> None:
         """Ends the connection."""
         ...

@@ -19,13 +19,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rota.model.audit import AuditRecord
 from rota.model.change import Change
+from rota.model.control import Control
 from rota.model.errors import RotaError
 from rota.model.log import LogLine, Progress
 from rota.model.method import Method
 from rota.model.record import record
+from rota.model.series import Point
 from rota.model.task import AttemptRecord, Lane, State, Task
+from rota.model.token import TokenRecord
 from rota.model.worker import Facts, WorkerRecord
+from rota.telemetry.histogram import Histogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,9 @@ class Entry:
     idempotency_key: str | None = None
     fingerprint: bytes = b""
     """Of the body, to tell a repeat from another body under the same key."""
+    bound: frozenset[str] | None = None
+    """The groups that its sender knows of; None: all. A task of another group never stands for it, is never replaced by it,
+    is no task that it can come after, and is not named to it."""
 
 
 @record
@@ -60,6 +68,11 @@ class Receipt:
     refusal: RotaError | None = None
     warning: str = ""
     """Accepted, with a hint for people: `no_worker_for_method`. Drivers leave it empty."""
+    replaced: Task | None = None
+    """The task that this one replaced (it ended as cancelled), as it stands now."""
+    unblocked: tuple[Task, ...] = ()
+    """What moved on because of that, as in `Applied`; tasks of the same batch are not among them: their records say how they
+    stand after the batch."""
 
 
 @dataclass(slots=True)
@@ -69,7 +82,8 @@ class Applied:
     accepted: set[int] = field(default_factory=set)
     """The `seq` of each row whose guard held."""
     unblocked: list[Task] = field(default_factory=list)
-    """Tasks that moved on because a task before them ended, as they stand after the batch: ready, or scheduled."""
+    """Tasks that moved on because a task before them ended, as they stand after the batch: ready, scheduled, waiting for
+    something else by now, or failed because a parent did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,35 @@ class Query:
     worker: int | None = None
     created_after: int | None = None
     created_before: int | None = None
+    label: tuple[str, str] | None = None
+    """A label's name and its value; an empty value: any."""
+    batch: str | None = None
+    text: str | None = None
+    """Literally in the method's name, the group, the unique, order or concurrency key, or at the beginning of the id as text;
+    ASCII letters in either case."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCounts:
+    """How the tasks of a batch stand. Tasks that retention has removed are not counted."""
+
+    name: str
+    states: Mapping[State, int]
+    created_at: int
+    """Of its first task."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which lines of the audit log. None: any. Newest first."""
+
+    who: str | None = None
+    action: str | None = None
+    """`token.create`, or a noun alone: `token`."""
+    since: int | None = None
+    """At or after this instant."""
+    until: int | None = None
+    """Before this instant."""
 
 
 class Store(Protocol):
@@ -98,6 +141,11 @@ class Store(Protocol):
     @property
     def trouble(self) -> str:
         """Why the last write failed (`store_full`, `store_unavailable` …); empty while writes go well."""
+        ...
+
+    @property
+    def commit_seconds(self) -> Histogram | None:
+        """How long commits took since the store was opened; None where there are none to speak of."""
         ...
 
     async def open(self) -> None:
@@ -119,8 +167,13 @@ class Store(Protocol):
 
         A duplicate is not stored, and its receipt names the task that was there. The same id with another method or params,
         or the same idempotency key with another fingerprint, is refused (`id_reused`, `idempotency_key_reused`).
-        A task with an order key held by an unended earlier task is stored as waiting; `entry.task` then says so. With
-        `atomic` one refusal refuses all (each other receipt carries `batch_refused`).
+        A task with an order key held by an unended earlier task is stored as waiting; `entry.task` then says so. So is one
+        that comes after tasks (`spec.after`) of which one has not ended; one whose parent has ended without success is
+        stored as failed (`parent_failed`) unless it runs anyway; an unknown parent refuses it (`parent_not_found`). A unique
+        key that is held: the mode of the new task decides, see UNIQUE_MODES. What is replaced ends once the whole batch is
+        stored, so a task of the batch that comes after it fails with it. One that is stored as failed takes no keys and
+        replaces nothing. With `atomic` one refusal refuses all (each
+        other receipt carries `batch_refused`).
         """
         ...
 
@@ -128,14 +181,16 @@ class Store(Protocol):
         """Applies each change whose guard holds. A batch has at most one change a row. A `patient` one may be held back
         for a few milliseconds, so that it shares a commit with others.
 
-        In the same transaction: past attempts are kept; a change that ends a task frees its keys, and the next waiting
-        task of its order key is unblocked; one that revives an ended task takes its unique key again, and is not
+        In the same transaction: past attempts are kept; a change that ends a task frees its keys, the next waiting task
+        of its order key is unblocked, and so are the tasks that came after it and wait for nothing else, or they fail
+        with it, and those after them; one that revives an ended task takes its unique key again, and is not
         accepted where another task holds it.
         """
         ...
 
-    async def enlist(self, facts: Facts, methods: Sequence[Method]) -> int:
-        """Registers a worker, or registers it anew; answers its number, the same for the same `facts.id`."""
+    async def enlist(self, facts: Facts, methods: Sequence[Method], declares: bool = True) -> int:
+        """Registers a worker, or registers it anew; answers its number, the same for the same `facts.id`. With `declares`
+        its methods are kept as the house's, too (`methods`)."""
         ...
 
     async def retire(self, number: int, reason: str) -> None:
@@ -154,10 +209,41 @@ class Store(Protocol):
         """Notes a result that came after the attempt had lost its lease, beside the record of that attempt."""
         ...
 
-    async def purge(self, limit: int, keep_ended: int | None = None) -> int:
+    async def remove(self, ids: Sequence[bytes]) -> dict[bytes, State]:
+        """Removes ended tasks with all that hangs on them. By id: the state that a task was in. One that has not ended
+        stays. Ids that are not in the answer stand for no task."""
+        ...
+
+    async def set_control(self, control: Control) -> None:
+        """Keeps what is set for a scope in the place of what was; one that sets nothing is removed."""
+        ...
+
+    async def add_token(self, token: TokenRecord) -> None:
+        """Raises Conflict (`name_taken`) where an unrevoked token has the name."""
+        ...
+
+    async def revoke_token(self, kid: str, at: int) -> TokenRecord | None:
+        """The token as it stands now; None where there is none. `at` may be in the future: until then the token holds, and
+        its name is free from now on. Revoked again: the earlier instant stays."""
+        ...
+
+    async def touch_tokens(self, used: Mapping[str, int]) -> None:
+        """Notes when tokens were last used, by kid."""
+        ...
+
+    async def audit(self, lines: Sequence[AuditRecord]) -> None:
+        """Adds lines; each gets its number."""
+        ...
+
+    async def add_points(self, points: Sequence[Point], forget_before: int) -> None:
+        """Keeps points of the series, and forgets those before an instant."""
+        ...
+
+    async def purge(self, limit: int, keep_ended: int | None = None, keep_audit: int | None = None) -> int:
         """Removes up to `limit` ended tasks past their time, and, oldest first, succeeded ones beyond `keep_ended`.
 
-        Their attempts, logs and progress go with them. Also expired idempotency keys, and workers gone for a day.
+        Their attempts, logs and progress go with them. Also expired idempotency keys, workers gone for a day, and the
+        oldest lines of the audit log beyond `keep_audit`.
         Answers how many tasks went: fewer than `limit` means that no more were due.
         """
         ...
@@ -219,4 +305,42 @@ class Store(Protocol):
 
     async def methods(self) -> list[Method]:
         """Every method that a worker has offered, in each version, as last declared."""
+        ...
+
+    async def lane_counts(self) -> dict[Lane, dict[State, int]]:
+        """Unended tasks by lane and state; lanes without any are not in it. For views, not for hot paths."""
+        ...
+
+    async def place(self, lane: Lane, line: int, seq: int) -> int:
+        """How many ready tasks of the lane stand before this place."""
+        ...
+
+    async def parents(self, seq: int) -> list[tuple[bytes, State]]:
+        """The tasks that a waiting task still waits for, up to 100."""
+        ...
+
+    async def children(self, task_id: bytes, limit: int) -> list[bytes]:
+        """Ids of tasks that wait for this one."""
+        ...
+
+    async def key_holders(self, order_key: str) -> list[bytes]:
+        """The id of the unended task that holds an order key, then those behind it, up to 100."""
+        ...
+
+    async def batch(self, name: str) -> BatchCounts | None:
+        """How a batch stands; None where no task of it is there."""
+        ...
+
+    async def controls(self) -> list[Control]: ...
+
+    async def tokens(self) -> list[TokenRecord]:
+        """Every token, revoked ones too, oldest first."""
+        ...
+
+    async def audit_log(self, query: AuditQuery, before: int | None, limit: int) -> list[AuditRecord]:
+        """Lines, newest first, from before a number."""
+        ...
+
+    async def points(self, since: int) -> list[Point]:
+        """Points of the series from an instant on, oldest first."""
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from rota.model.change import Claim, Finish, Move, Renew, Start
 from rota.model.errors import Conflict
@@ -52,9 +53,18 @@ def order(task: Task) -> None:
 
     A record that came already leased loses the lease, which nobody has heard of yet.
     """
+    _hold_back(task, Reason.ORDERED)
+
+
+def wait_for_parents(task: Task) -> None:
+    """Lets a new record wait for the tasks that it comes after. As `order` otherwise."""
+    _hold_back(task, Reason.PARENTS)
+
+
+def _hold_back(task: Task, reason: Reason) -> None:
     if task.state is State.RUNNING:
         task.attempt, task.worker, task.claimed_at, task.due_at = 0, None, None, None
-    task.state, task.reason = State.WAITING, Reason.ORDERED
+    task.state, task.reason = State.WAITING, reason
 
 
 def claim(task: Task, worker: int, now: int, ttl: int) -> Claim:
@@ -202,11 +212,29 @@ def promote(task: Task, now: int) -> Move:
     return _move(task, State.READY, Reason.DUE, lapsed=True)
 
 
-def unblock(task: Task, now: int) -> Move:
-    """waiting → ready, or scheduled where its `run_at` is still ahead."""
+def unblock(task: Task, now: int, *, behind: bool = False) -> Move:
+    """waiting → ready, or scheduled where its `run_at` is still ahead. One whose parents have all ended, and that is still
+    `behind` another of its order key, goes on waiting for that one alone."""
+    if behind:
+        return _move(task, State.WAITING, Reason.ORDERED, due_at=task.due_at)
     if task.due_at is not None and task.due_at > now:
         return _move(task, State.SCHEDULED, Reason.DELAYED, due_at=task.due_at)
     return _move(task, State.READY, Reason.UNBLOCKED)
+
+
+def fail_with_parent(task: Task, parent: bytes, ended: State, now: int, keep: Retention) -> Move:
+    """waiting → failed, because a task that it came after (its id, and how it `ended`) did not succeed."""
+    words = f"it came after the task {UUID(bytes=parent)}, which {_PARENT_ENDED[ended]}"
+    return _end(task, State.FAILED, Reason.PARENT_FAILED, now, keep, Failure(("ParentFailed",), words).pack())
+
+
+_PARENT_ENDED = {State.FAILED: "failed", State.CANCELLED: "was cancelled", State.EXPIRED: "expired"}
+
+
+def replace(task: Task, by: bytes, now: int, keep: Retention) -> Move:
+    """waiting, scheduled or ready → cancelled: the task `by` (an id) has taken its unique key."""
+    words = f"the task {UUID(bytes=by)} took its unique key {task.spec.unique_key!r}"
+    return _end(task, State.CANCELLED, Reason.REPLACED, now, keep, Failure(message=words).pack())
 
 
 def expire(task: Task, now: int, keep: Retention) -> Move:

@@ -31,16 +31,23 @@ class Options:
     result_ttl: int | None = None
     unique_key: str | None = None
     order_key: str | None = None
+    unique_mode: str | None = None
+    """What becomes of a submit whose unique key is held: one of UNIQUE_MODES; not said: `return`."""
+    debounce: int | None = None
+    """Start so long after the last submit of the unique key: each new one replaces the one that waits. Needs a unique key."""
+    concurrency_key: str | None = None
+    """Of the tasks that bear it, in whatever method or group, `concurrency_limit` run at once."""
+    concurrency_limit: int | None = None
+    """At least 1; not said: 1."""
 
     def over(self, declared: Options) -> Options:
-        """These options, filled up from the declared ones. A said `delay` or `run_at` leaves no room for a declared one."""
-        timed = self.delay is not None or self.run_at is not None
+        """These options, filled up from the declared ones. A said time to start (`delay`, `run_at` or `debounce`) leaves no
+        room for a declared one."""
+        timed = any(getattr(self, name) is not None for name in _TIMES)
         filled = {
             name: getattr(declared, name)
             for name in _NAMES
-            if getattr(self, name) is None
-            and getattr(declared, name) is not None
-            and not (timed and name in ("delay", "run_at"))
+            if getattr(self, name) is None and getattr(declared, name) is not None and not (timed and name in _TIMES)
         }
         return replace(self, **filled) if filled else self
 
@@ -50,7 +57,11 @@ class Options:
         return replace(NO_RETRY, **said) if said else NO_RETRY
 
 
+UNIQUE_MODES = ("return", "reject", "replace")
+"""The task that holds the key stands for the new one; or the new one is refused (`unique_key_taken`); or it takes the key
+over, and a holder that has not started is cancelled (`replaced`)."""
 _NAMES = tuple(field.name for field in fields(Options))
+_TIMES = ("delay", "run_at", "debounce")
 _RETRY = {
     "retries": "retries",
     "retry_delay": "delay",

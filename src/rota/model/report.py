@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from rota.model.failure import Failure
@@ -72,3 +73,21 @@ class CallOutcome:
     pending: bool = False
     """A running task is being stopped; it ends when its worker says so."""
     refusal: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """What became of one call on many tasks. With `dry_run` nothing was changed: `done` is what would have been tried."""
+
+    action: str
+    """cancel, retry or delete."""
+    matched: int = 0
+    """Tasks that the query met and the call looked at."""
+    done: int = 0
+    """Tasks for which it was done; a running one whose cancel is asked for counts."""
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """How many were refused, by code."""
+    sample: tuple[bytes, ...] = ()
+    """The ids of the first of those that were done, at most 100."""
+    more: bool = False
+    """The limit of the call was reached; what may be left takes another."""

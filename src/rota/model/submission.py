@@ -22,3 +22,13 @@ class Submission:
     labels: tuple[tuple[str, str], ...] = ()
     target: str | None = None
     """A worker's id that alone may run it."""
+    after: tuple[bytes, ...] = ()
+    """Ids of tasks that must have ended before; of this batch (earlier places), or accepted before."""
+    on_parent_failure: str = "fail"
+    """When one of them does not succeed: `fail`, or `run` anyway."""
+    batch: str | None = None
+    """A name that counts are kept under: see Store.batch."""
+    trace: str = ""
+    """A W3C traceparent; empty: not traced."""
+    bound: frozenset[str] | None = None
+    """The groups that the caller's token is bound to; None: to none. Said by the door, never by the caller."""

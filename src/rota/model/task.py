@@ -91,6 +91,12 @@ class Reason(IntEnum):
     """Called back before it started, for a worker with a free slot."""
     CRASHED = 25
     """The process that ran the handler died; its worker lives and told of it."""
+    PARENTS = 26
+    """It waits for tasks that it was submitted to come after."""
+    PARENT_FAILED = 27
+    """One of the tasks it waited for did not succeed."""
+    REPLACED = 28
+    """A newer task took its unique key before it had started."""
 
 
 class Lane(NamedTuple):
@@ -102,6 +108,8 @@ class Lane(NamedTuple):
     """A pinned version, or none: the highest that a live worker offers."""
     target: str | None = None
     """A worker's id the task is bound to, or none."""
+    key: str | None = None
+    """A concurrency key, or none: tasks that may have to wait for each other stand in a lane of their own."""
 
 
 @record
@@ -125,6 +133,16 @@ class Spec:
     fire_at: int | None = None
     """The instant of the schedule that made the task."""
     labels: tuple[tuple[str, str], ...] = ()
+    unique_mode: str = "return"
+    concurrency_limit: int = 1
+    """How many tasks with the lane's key may run at once, as far as this one is concerned."""
+    after: tuple[bytes, ...] = ()
+    """The tasks that must have ended before this one starts."""
+    run_anyway: bool = False
+    """It runs even where one of them did not succeed."""
+    batch: str | None = None
+    trace: str = ""
+    """A W3C traceparent of who submitted it."""
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import copy
 import random
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -88,6 +89,43 @@ def test_an_exception_that_is_not_to_be_retried_fails_at_once() -> None:
     task.spec = Spec(Lane("m"), retry=RetryPolicy(retries=5, retry_on=("ConnectionError",)))
     lifecycle.fail(task, BOOM, Reason.RAISED, NOW, NOW, KEEP, half).onto(task)
     assert task.state is State.FAILED
+
+
+def test_what_waits_moves_on_to_what_it_still_has_to_wait_for() -> None:
+    task = lifecycle.accept(b"t" * 16, Spec(Lane("m"), order_key="o"), NOW, run_at=NOW + 5)
+    lifecycle.wait_for_parents(task)
+    assert (task.state, task.reason, task.due_at) == (State.WAITING, Reason.PARENTS, NOW + 5)
+    lifecycle.unblock(task, NOW, behind=True).onto(task)
+    assert (task.state, task.reason, task.due_at) == (State.WAITING, Reason.ORDERED, NOW + 5)
+    lifecycle.unblock(task, NOW).onto(task)
+    assert (task.state, task.reason, task.due_at) == (State.SCHEDULED, Reason.DELAYED, NOW + 5)
+
+
+@pytest.mark.parametrize(
+    ("ended", "word"), [(State.FAILED, "failed"), (State.CANCELLED, "cancelled"), (State.EXPIRED, "expired")]
+)
+def test_a_task_that_fails_with_a_parent_says_which_and_how(ended: State, word: str) -> None:
+    task, parent = new(unique_key="u", order_key="o"), UUID(int=7)
+    lifecycle.wait_for_parents(task)
+    change = lifecycle.fail_with_parent(task, parent.bytes, ended, NOW, KEEP)
+    assert (change.from_state, change.unique_key, change.order_key) == (State.WAITING, "u", "o")
+    change.onto(task)
+    assert (task.state, task.reason, task.ended_at) == (State.FAILED, Reason.PARENT_FAILED, NOW)
+    assert task.due_at == NOW + KEEP.otherwise
+    failure = Failure.unpack(task.outcome)
+    assert str(parent) in failure.message
+    assert word in failure.message
+    lifecycle.run_again(task, NOW).onto(task)
+    assert task.state is State.READY
+
+
+def test_a_replaced_task_is_cancelled_and_names_its_successor() -> None:
+    task, by = new(unique_key="u"), UUID(int=8)
+    change = lifecycle.replace(task, by.bytes, NOW, KEEP)
+    assert change.ends
+    change.onto(task)
+    assert (task.state, task.reason, task.ended_at) == (State.CANCELLED, Reason.REPLACED, NOW)
+    assert str(by) in Failure.unpack(task.outcome).message
 
 
 @pytest.mark.parametrize("reason", [Reason.INVALID_PARAMS, Reason.RESULT_TOO_LARGE])
