@@ -39,9 +39,10 @@ class Desk:
         fingerprint: bytes = b"body",
         retry: RetryPolicy = NO_RETRY,
         group: str | None = None,
+        key: str | None = None,
         **spec: Any,
     ) -> Entry:
-        what = Spec(Lane(method, group), params, retry=retry, created_at=self.now, **spec)
+        what = Spec(Lane(method, group, key=key), params, retry=retry, created_at=self.now, **spec)
         run_at = self.now + int(delay * SECOND) if delay else None
         expire_at = self.now + int(expires * SECOND) if expires is not None else None
         task = lifecycle.accept(task_id or os.urandom(16), what, self.now, run_at, expire_at)

@@ -13,8 +13,9 @@ from rota.model.task import Lane, Reason, Spec, State
 
 
 async def test_an_accepted_task_is_read_back_whole(desk: Desk) -> None:
+    parent = await desk.ended()
     spec = Spec(
-        Lane("发邮件", "g", 3, "worker-1"),
+        Lane("发邮件", "g", 3, "worker-1", "键"),
         b'{"a": "\\u0000"}',
         priority=-9,
         retry=RetryPolicy(3, 5, 1.5, 100, 0.5, ("OSError",), ("ValueError",)),
@@ -25,6 +26,12 @@ async def test_an_accepted_task_is_read_back_whole(desk: Desk) -> None:
         created_at=desk.now - 1,
         fire_at=desk.now - 2,
         labels=(("k", "v"), ("表", "值")),
+        unique_mode="reject",
+        concurrency_limit=7,
+        after=(parent.id,),
+        run_anyway=True,
+        batch="批",
+        trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     )
     entry = Entry(lifecycle.accept(os.urandom(16), spec, desk.now, None, desk.now + 5))
     assert await desk.submit(entry) == [Receipt(entry.task.id)]

@@ -6,7 +6,8 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from store_model import Model
 
-from rota.contract.store import Entry, Store
+from rota.contract.store import Entry, Query, Store
 from rota.life.clock import ManualClock
 from rota.model import lifecycle
 from rota.model.change import Change
@@ -48,6 +49,11 @@ ENTRIES = st.fixed_dictionaries(
         "retries": st.sampled_from([0, 2]),
         "priority": st.integers(-1, 1),
         "leased": st.booleans(),
+        "unique_mode": st.sampled_from(["return", "return", "reject", "replace", "replace"]),
+        "after": st.sampled_from([(), (), (), (0,), (1,), (2,), (0, 1), (1, 3), (-1,), (-2,), (-1, 0), (9,)]),
+        "run_anyway": st.booleans(),
+        "batch": st.sampled_from([None, None, "b"]),
+        "labels": st.sampled_from([(), (), (("k", "1"),), (("k", "2"), ("l", "1"))]),
     }
 )
 ACTIONS = st.sampled_from(
@@ -76,7 +82,7 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.clock, self.model = ManualClock(), Model()
+        self.clock, self.model = ManualClock(), Model(keep=KEEP)
         self.folder = Path(tempfile.mkdtemp(dir=FAST))
         self.seen: list[Task] = []
         self.known: list[bytes] = []
@@ -92,26 +98,45 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(asked=st.lists(ENTRIES, min_size=1, max_size=4), atomic=st.booleans())
     def submit(self, asked: list[dict[str, Any]], atomic: bool) -> None:
-        entries = [self._entry(**one) for one in asked]
+        entries: list[Entry] = []
+        for one in asked:
+            entries.append(self._entry(entries, **one))
         expected = self.model.submit(entries, atomic, self.clock.now())
         receipts = self.wait(self.store.submit(entries, atomic=atomic))
         said = [(r.task_id, r.refusal.code if r.refusal else "duplicate" if r.duplicate else "new") for r in receipts]
         assert said == expected
-        for entry, (task_id, word) in zip(entries, expected, strict=True):
-            if word == "new":
-                self.model.tasks[task_id].seq = entry.task.seq
-                assert entry.task == self.model.tasks[task_id]
-                self.known.append(task_id)
+        new = [entry for entry, (_, word) in zip(entries, expected, strict=True) if word == "new"]
+        for entry in new:
+            self.model.tasks[entry.task.id].seq = entry.task.seq
+            self.known.append(entry.task.id)
+        moved = self.model.replace(self.clock.now()) - {entry.task.id for entry in new}
+        assert [entry.task for entry in new] == [self.model.tasks[entry.task.id] for entry in new]
+        replaced = {r.task_id: r.replaced for r in receipts if r.replaced is not None}
+        assert replaced == {by: self.model.tasks[old] for by, old in self.model.replaced.items()}
+        assert {task.id: task for r in receipts for task in r.unblocked} == {i: self.model.tasks[i] for i in moved}
         self._look()
 
     def _entry(
-        self, again: int | None, delay: int, expires: int | None, retries: int, leased: bool, **asked: Any
+        self,
+        earlier: list[Entry],
+        again: int | None,
+        delay: int,
+        expires: int | None,
+        retries: int,
+        leased: bool,
+        after: tuple[int, ...],
+        **asked: Any,
     ) -> Entry:
+        """`after`: from -1 down places of the batch, from its end; from 0 up the newest tasks of all."""
         now = self.clock.now()
         repeated = again is not None and again < len(self.known)
         key, fingerprint = asked.pop("idempotency_key"), asked.pop("fingerprint")
         retry = RetryPolicy(retries, SECOND, jitter=0.0) if retries else NO_RETRY
-        spec = Spec(Lane("m", asked["unique_key"]), retry=retry, created_at=now, **asked)
+        lane = Lane("m", asked["unique_key"], key=asked["order_key"])
+        choice = [*(entry.task.id for entry in earlier), *reversed(self.known)]
+        place = len(earlier)
+        parents = dict.fromkeys(choice[place + n] for n in after if 0 <= place + n < len(choice))
+        spec = Spec(lane, retry=retry, created_at=now, after=tuple(parents), **asked)
         expire_at = now + expires * SECOND if expires else None
         run_at = now + delay * SECOND if delay else None
         self.made += 1
@@ -137,6 +162,23 @@ class StoreMachine(RuleBasedStateMachine):
         assert applied.accepted == accepted
         assert {task.id: task for task in applied.unblocked} == {i: self.model.tasks[i] for i in unblocked}
         self._look()
+
+    @precondition(lambda self: any(t.state is State.READY for t in self.model.tasks.values()))
+    @rule(place=st.integers(0), outcome=st.sampled_from(["succeed", "succeed", "fail"]))
+    def run(self, place: int, outcome: str) -> None:
+        """A ready task runs, so that those who wait for one get on."""
+        ready = [task for task in self.model.tasks.values() if task.state is State.READY]
+        task = ready[place % len(ready)]
+        for action in ("claim", outcome):
+            self._apply_one(copy(task), action)
+
+    def _apply_one(self, seen: Task, action: str) -> None:
+        change = self._change(seen, action, 1)
+        assert change is not None
+        accepted, unblocked = self.model.apply([(seen, change)], self.clock.now())
+        applied = self.wait(self.store.apply([change]))
+        assert applied.accepted == accepted == {seen.seq}
+        assert {task.id: task for task in applied.unblocked} == {i: self.model.tasks[i] for i in unblocked}
 
     def _change(self, seen: Task, action: str, worker: int) -> Change | None:
         now = self.clock.now()
@@ -185,6 +227,12 @@ class StoreMachine(RuleBasedStateMachine):
         expected = self.model.purge(limit, keep_ended, self.clock.now())
         assert self.wait(self.store.purge(limit, keep_ended)) == expected
 
+    @precondition(lambda self: self.known)
+    @rule(places=st.lists(st.integers(0), min_size=1, max_size=4))
+    def remove(self, places: list[int]) -> None:
+        ids = [self.known[place % len(self.known)] for place in places]
+        assert self.wait(self.store.remove(ids)) == self.model.remove(ids)
+
     def _look(self) -> None:
         self.seen += [copy(task) for task in self.model.tasks.values()]
         del self.seen[:-60]
@@ -203,11 +251,48 @@ class StoreMachine(RuleBasedStateMachine):
             line = [t for t in tasks.values() if t.state is State.READY and t.spec.lane == lane]
             assert self.wait(self.store.line(lane, None, 100, 10**6)) == sorted(line, key=lambda t: (t.line, t.seq))
 
+    @invariant()
+    def says_who_waits_for_whom(self) -> None:
+        tasks = self.model.tasks
+        children = [tasks[child].seq for child in self.model.waits]
+        said = self.wait(self._all(self.store.parents(child) for child in children))
+        for found, parents in zip(said, self.model.waits.values(), strict=True):
+            expected = sorted((tasks[parent] for parent in parents), key=_seq)
+            assert found == [(task.id, task.state) for task in expected]
+        for key, found in zip("op", self.wait(self._all(self.store.key_holders(key) for key in "op")), strict=True):
+            line = sorted((t for t in tasks.values() if not t.state.ended and t.spec.order_key == key), key=_seq)
+            head = self.model.heads.get(key)
+            assert found == [t.id for t in line if t.id == head] + [t.id for t in line if t.id != head]
+
+    @invariant()
+    def finds_what_there_is(self) -> None:
+        newest = sorted(self.model.tasks.values(), key=_seq, reverse=True)
+        asked: dict[Query, Callable[[Task], bool]] = {
+            Query(batch="b"): lambda task: task.spec.batch == "b",
+            Query(label=("k", "1")): lambda task: ("k", "1") in task.spec.labels,
+            Query(label=("l", "")): lambda task: "l" in dict(task.spec.labels),
+            Query(text="U"): lambda task: task.spec.unique_key == "u",
+        }
+        said = self.wait(self._all(self.store.find(query, None, 1_000) for query in asked))
+        assert said == [[task for task in newest if wanted(task)] for wanted in asked.values()]
+        lanes: defaultdict[Lane, Counter[State]] = defaultdict(Counter)
+        for task in newest:
+            if not task.state.ended:
+                lanes[task.spec.lane][task.state] += 1
+        assert self.wait(self.store.lane_counts()) == lanes
+
+    async def _all(self, verbs: Iterable[Awaitable[T]]) -> list[T]:
+        return await asyncio.gather(*verbs)
+
     def teardown(self) -> None:
         self.wait(self.store.close())
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
         shutil.rmtree(self.folder)
+
+
+def _seq(task: Task) -> int:
+    return task.seq
 
 
 def _next_due(tasks: list[Task]) -> int | None:
@@ -217,14 +302,14 @@ def _next_due(tasks: list[Task]) -> int | None:
 
 class MemoryMachine(StoreMachine):
     def make(self) -> Store:
-        return MemoryStore(self.clock)
+        return MemoryStore(self.clock, KEEP)
 
 
 class SqliteMachine(StoreMachine):
     lives = 0
 
     def make(self) -> Store:
-        return SqliteStore(self.folder / str(self.lives) / "rota.db", clock=self.clock)
+        return SqliteStore(self.folder / str(self.lives) / "rota.db", clock=self.clock, keep=KEEP)
 
     @rule()
     def crash_and_reopen(self) -> None:
@@ -248,7 +333,7 @@ EXAMPLES = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-pytestmark = pytest.mark.timeout(120 + NUMBER / 3)
+pytestmark = pytest.mark.timeout(120 + NUMBER / 2)
 TestMemoryStore = MemoryMachine.TestCase
 TestMemoryStore.settings = EXAMPLES
 TestSqliteStore = SqliteMachine.TestCase

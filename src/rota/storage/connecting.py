@@ -35,6 +35,13 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connect(path, pragmas=("query_only=ON", "cache_size=-4000"))
 
 
+def connect_visitor(path: Path) -> sqlite3.Connection:
+    """From outside the process that writes, whether it runs or not. It never writes, and never cuts the log."""
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_MS / 1000
+    )
+
+
 def make_file(path: Path) -> None:
     """An empty file that only its owner may read, known to its folder, unless it is there already."""
     path.parent.mkdir(parents=True, exist_ok=True)

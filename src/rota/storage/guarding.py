@@ -22,7 +22,7 @@ def _with_free_keys(tx: Transaction, changes: list[Change]) -> list[Change]:
         return changes
     freed = {(c.unique_key, c.seq) for c in changes if isinstance(c, Finish | Move) and not _revives(c)}
     holders = keys.HOLDERS.rows(tx.connection, [(key,) for key in wanted])
-    held: set[str | None] = {key for key, _, seq in holders if (key, seq) not in freed}
+    held: set[str | None] = {key for key, _, seq, _ in holders if (key, seq) not in freed}
     kept: list[Change] = []
     for change in changes:
         if isinstance(change, Move) and change.revives and change.unique_key is not None:

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from sqlite3 import Connection
+from typing import NamedTuple
 
-from rota.contract.store import Query
+from rota.contract.store import BatchCounts, Query
 from rota.model.log import LogLine, Progress
 from rota.model.method import Method
 from rota.model.task import AttemptRecord, Lane, State, Task
 from rota.model.worker import WorkerRecord
 from rota.storage import rows
 from rota.storage.book import Lanes
+from rota.storage.keeping import MOST_NAMED
+from rota.storage.matching import ids_from_text, in_lower_case
 from rota.storage.records import within
-from rota.storage.statements import history, places, tasks
+from rota.storage.statements import families, history, keys, places, searching, tasks
 from rota.storage.statements.sql import Packed
 
 _STATES = {str(int(state)): state for state in State}
 FIRST = (-(2**63), 0)
 """A place before every other."""
+STRIDE = 50_000
+"""Ordinals that one look walks over."""
 RARE = 10_000
 """Up to so many tasks of a state are found by the state's index instead of a walk over all."""
 _INDEXED = frozenset(State) - {State.WAITING, State.READY}
+
+
+class LaneGone(Exception):
+    """A task was read, and then it was removed with its lane: a second look does not find it."""
+
+
+class Found(NamedTuple):
+    tasks: list[Task]
+    before: int | None = None
+    """The place to look on from; None: there is no more to be found."""
 
 
 class Look:
@@ -62,26 +77,57 @@ class Look:
         at: int | None = tasks.NEXT_DUE.rows(self._connection)[0][0]
         return at
 
-    def find(self, query: Query, before_seq: int | None, limit: int, counts: Mapping[State, int]) -> list[Task]:
-        given: dict[str, object] = {
-            "before_seq": FIRST_AFTER_ALL if before_seq is None else before_seq,
-            "states": sum(1 << state for state in set(query.states)) if query.states else -1,
-            "any_lane": query.method is None and query.group is None,
-            "method": query.method,
-            "group": query.group,
-            "worker": query.worker,
-            "created_after": query.created_after,
-            "created_before": query.created_before,
-            "limit": limit,
-        }
+    def find(self, query: Query, before_seq: int, limit: int, counts: Mapping[State, int]) -> Found:
+        """A part of the answer, from before a place: a long walk is made in strides, so that others get their turn."""
+        given = _given(query, before_seq, limit)
+        if query.batch is not None:
+            return Found(self._tasks(searching.FIND_IN_BATCH.rows(self._connection, **given)))
+        if query.label is not None:
+            statement = searching.FIND_LABELLED if query.label[1] else searching.FIND_NAMED
+            return Found(self._tasks(statement.rows(self._connection, **given)))
         if query.states and _INDEXED.issuperset(query.states) and sum(counts[s] for s in query.states) <= RARE:
-            return self._find_rare(set(query.states), limit, given)
-        return self._tasks(tasks.FIND.rows(self._connection, **given))
+            return Found(self._find_rare(set(query.states), limit, given))
+        return self._stride(before_seq, given)
+
+    def _stride(self, before_seq: int, given: dict[str, object]) -> Found:
+        from_seq = before_seq - STRIDE
+        found = self._tasks(searching.FIND.rows(self._connection, from_seq=from_seq, **given))
+        oldest: int | None = tasks.FIRST.rows(self._connection)[0][0]
+        return Found(found, None if oldest is None or oldest >= from_seq else from_seq)
 
     def _find_rare(self, states: set[State], limit: int, given: dict[str, object]) -> list[Task]:
-        found = [row for s in states for row in tasks.FIND_RARE.rows(self._connection, state=int(s), **given)]
+        found = [row for s in states for row in searching.FIND_RARE.rows(self._connection, state=int(s), **given)]
         newest = sorted({row[0]: row for row in found}.values(), key=lambda row: -int(row[0]))
         return self._tasks(newest[:limit])
+
+    def batch(self, name: str) -> BatchCounts | None:
+        found = searching.BATCH.rows(self._connection, of_batch=name)
+        if not found:
+            return None
+        states = {State(state): number for state, number, _ in found}
+        return BatchCounts(name, states, min(created_at for *_, created_at in found))
+
+    def lane_counts(self) -> dict[Lane, dict[State, int]]:
+        counts: dict[Lane, dict[State, int]] = {}
+        for state, number, _, *lane in places.LANE_COUNTS.rows(self._connection):
+            counts.setdefault(Lane(*lane), {})[State(state)] = number
+        return counts
+
+    def place(self, lane: Lane, line: int, seq: int) -> int:
+        number = self._lanes.number(lane)
+        before = 0 if number is None else tasks.PLACE.rows(self._connection, lane=number, line=line, seq=seq)[0][0]
+        return int(before)
+
+    def parents(self, seq: int) -> list[tuple[bytes, State]]:
+        found = families.PARENTS.rows(self._connection, of_child=seq, limit=MOST_NAMED)
+        return [(task_id, State(state)) for task_id, state in found]
+
+    def children(self, task_id: bytes, limit: int) -> list[bytes]:
+        return [child for (child,) in families.CHILD_IDS.rows(self._connection, of_id=task_id, limit=limit)]
+
+    def key_holders(self, order_key: str) -> list[bytes]:
+        found = keys.IN_LINE.rows(self._connection, of_key=order_key, limit=MOST_NAMED)
+        return [task_id for (task_id,) in found]
 
     def attempts(self, seq: int) -> list[AttemptRecord]:
         return [rows.attempt_of(row) for row in history.ATTEMPTS.rows(self._connection, of_seq=seq)]
@@ -107,11 +153,34 @@ class Look:
         return [rows.task_of(row, self._lane) for row in found]
 
     def _lane(self, number: int) -> Lane:
-        return self._lanes.lane(number) or self._read_lanes()[number]
+        lane = self._lanes.lane(number) or self._read_lanes().get(number)
+        if lane is None:
+            raise LaneGone
+        return lane
 
     def _read_lanes(self) -> dict[int, Lane]:
         """A row may be seen in the moment between the commit and the driver's taking note of its lane."""
         return {row[0]: Lane(*row[1:]) for row in places.LANES.rows(self._connection)}
 
 
-FIRST_AFTER_ALL = 2**63 - 1
+def _given(query: Query, before_seq: int, limit: int) -> dict[str, object]:
+    """The parameters of the statements that find."""
+    label, value = query.label or (None, "")
+    id_from, id_to = ids_from_text(query.text or "") or (None, None)
+    return {
+        "before_seq": before_seq,
+        "states": sum(1 << state for state in set(query.states)) if query.states else -1,
+        "any_lane": query.method is None and query.group is None,
+        "method": query.method,
+        "group": query.group,
+        "worker": query.worker,
+        "created_after": query.created_after,
+        "created_before": query.created_before,
+        "label": label,
+        "label_value": value or None,
+        "batch": query.batch,
+        "text": None if query.text is None else in_lower_case(query.text),
+        "id_from": id_from,
+        "id_to": id_to,
+        "limit": limit,
+    }

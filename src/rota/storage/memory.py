@@ -10,31 +10,40 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
-from rota.contract.store import Applied, Capabilities, Entry, Query, Receipt
+from rota.contract.store import Applied, AuditQuery, BatchCounts, Capabilities, Entry, Query, Receipt
 from rota.life.clock import Clock, SystemClock
 from rota.model import lifecycle
+from rota.model.audit import AuditRecord
 from rota.model.change import Change, Finish, Move
+from rota.model.control import Control
 from rota.model.errors import Unavailable
+from rota.model.lifecycle import Retention
 from rota.model.log import LogLine, Progress
 from rota.model.method import Method
+from rota.model.series import Point
 from rota.model.task import AttemptRecord, Lane, Reason, State, Task
+from rota.model.token import TokenRecord
 from rota.model.worker import Facts, WorkerRecord
-from rota.storage.intake import Answered, Body, decide
-from rota.storage.keeping import GONE_KEPT, GONE_LEAST, GONE_MOST, IDEMPOTENCY_TTL
-from rota.storage.records import copied, within
+from rota.storage.intake import Answered, Body, Decision, Holder, decide, receipts_of
+from rota.storage.keeping import GONE_KEPT, GONE_LEAST, GONE_MOST, IDEMPOTENCY_TTL, MOST_NAMED
+from rota.storage.matching import matches
+from rota.storage.records import as_decided, copied, onto, within
+from rota.storage.remembered import Ledger
+from rota.storage.ties import Ties
+
+NODE_DEFAULTS = Retention()
 
 
 class MemoryStore:
     """A `Store` whose tables are dictionaries. The caller's records and the store's are never the same objects."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
+    def __init__(self, clock: Clock | None = None, keep: Retention = NODE_DEFAULTS) -> None:
+        self._clock, self._keep_ended = clock or SystemClock(), keep
         self._open = False
         self._seqs, self._numbers, self._lines = count(1), count(1), count(1)
         self._tasks: dict[int, Task] = {}
         self._ids: dict[bytes, int] = {}
-        self._unique: dict[str, int] = {}
-        self._order: defaultdict[str, set[int]] = defaultdict(set)
+        self._ties = Ties()
         self._answers: dict[str, tuple[Answered, int]] = {}
         self._past: defaultdict[int, dict[int, AttemptRecord]] = defaultdict(dict)
         self._logs: defaultdict[int, list[LogLine]] = defaultdict(list)
@@ -42,6 +51,7 @@ class MemoryStore:
         self._workers: dict[int, WorkerRecord] = {}
         self._methods: dict[tuple[str, int], Method] = {}
         self._counts: Counter[State] = Counter()
+        self._ledger = Ledger()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -54,6 +64,10 @@ class MemoryStore:
     @property
     def trouble(self) -> str:
         return ""
+
+    @property
+    def commit_seconds(self) -> None:
+        return None
 
     async def open(self) -> None:
         self._open = True
@@ -69,24 +83,38 @@ class MemoryStore:
     async def submit(self, entries: Sequence[Entry], *, atomic: bool = False) -> list[Receipt]:
         self._check_open()
         decision = decide(entries, _Shelf(self), atomic=atomic)
-        for entry in decision.accepted:
-            self._accept(entry, entry.task.id in decision.behind)
+        for entry, record in zip(decision.accepted, as_decided(decision, self.now(), self._keep_ended), strict=True):
+            self._accept(entry, record)
+        self._tie(decision)
         until = self.now() + IDEMPOTENCY_TTL
         self._answers.update((key, (answer, until)) for key, answer in decision.remembered.items())
-        return decision.receipts
+        return self._replace(decision) if decision.replaced else decision.receipts
 
-    def _accept(self, entry: Entry, behind: bool) -> None:
-        task, spec = entry.task, entry.task.spec
-        task.seq = next(self._seqs)
-        if behind:
-            lifecycle.order(task)
-        self._tasks[task.seq] = copied(task)
-        self._ids[task.id] = task.seq
-        self._counts[task.state] += 1
-        if spec.unique_key is not None:
-            self._unique[spec.unique_key] = task.seq
-        if spec.order_key is not None:
-            self._order[spec.order_key].add(task.seq)
+    def _accept(self, entry: Entry, record: Task) -> None:
+        record.seq = next(self._seqs)
+        onto(record, entry.task)
+        self._tasks[record.seq] = copied(record)
+        self._ids[record.id] = record.seq
+        self._counts[record.state] += 1
+
+    def _tie(self, decision: Decision) -> None:
+        self._ties.unique.update((key, self._ids[holder.task_id]) for key, holder in decision.holders.items())
+        for task in (entry.task for entry in decision.accepted):
+            if task.spec.order_key is not None and task.id not in decision.stillborn:
+                self._ties.line_up(task.spec.order_key, task.seq)
+            parents = decision.parents.get(task.id, ())
+            self._ties.depend(task.seq, [self._ids[parent] for parent in parents], task.spec.run_anyway)
+
+    def _replace(self, decision: Decision) -> list[Receipt]:
+        now = self.now()
+        replaced = [self._tasks[seq] for seq in sorted(self._ids[task_id] for task_id in decision.replaced)]
+        moves = [lifecycle.replace(task, decision.replaced[task.id], now, self._keep_ended) for task in replaced]
+        for move, task in zip(moves, replaced, strict=True):
+            self._land(move, task)
+        unblocked = self._move_on(moves, now)
+        for entry in decision.accepted:
+            onto(self._tasks[entry.task.seq], entry.task)
+        return receipts_of(decision, [copied(task) for task in replaced], unblocked)
 
     async def apply(self, changes: Sequence[Change], *, patient: bool = False) -> Applied:
         self._check_open()
@@ -98,13 +126,13 @@ class MemoryStore:
                 self._land(change, task)
                 applied.accepted.add(change.seq)
         ended = [c for c in changes if isinstance(c, Finish | Move) and _ends(c) and c.seq in applied.accepted]
-        applied.unblocked = self._unblock({c.order_key for c in ended if c.order_key is not None}, now)
+        applied.unblocked = self._move_on(ended, now)
         return applied
 
     def _takes_its_key(self, change: Change) -> bool:
         if not isinstance(change, Move) or not change.revives or change.unique_key is None:
             return True
-        return self._unique.setdefault(change.unique_key, change.seq) == change.seq
+        return self._ties.unique.setdefault(change.unique_key, change.seq) == change.seq
 
     def _land(self, change: Change, task: Task) -> None:
         self._counts[task.state] -= 1
@@ -113,44 +141,58 @@ class MemoryStore:
             self._keep(change.past)
         if isinstance(change, Finish | Move) and _ends(change):
             self._free(change)
-        elif isinstance(change, Move) and change.revives and change.order_key is not None:
-            if self._order[change.order_key]:
-                lifecycle.order(task)
-            self._order[change.order_key].add(task.seq)
+        elif isinstance(change, Move) and change.revives and not self._lines_up(change):
+            lifecycle.order(task)
         self._counts[task.state] += 1
+
+    def _lines_up(self, change: Move) -> bool:
+        return change.order_key is None or self._ties.line_up(change.order_key, change.seq)
 
     def _keep(self, past: AttemptRecord) -> None:
         noted = self._past[past.seq].get(past.attempt)
         self._past[past.seq][past.attempt] = replace(past, late=noted.late) if noted else past
 
     def _free(self, change: Finish | Move) -> None:
-        if change.unique_key is not None and self._unique.get(change.unique_key) == change.seq:
-            del self._unique[change.unique_key]
+        if change.unique_key is not None:
+            self._ties.free_unique(change.unique_key, change.seq)
         if change.order_key is not None:
-            self._order[change.order_key].discard(change.seq)
+            self._ties.leave_line(change.order_key, change.seq)
 
-    def _unblock(self, order_keys: set[str], now: int) -> list[Task]:
-        nexts = (self._next_of(key) for key in order_keys)
-        unblocked = sorted((task for task in nexts if task is not None), key=lambda task: task.seq)
-        for task in unblocked:
-            self._land(lifecycle.unblock(task, now), task)
-        return [copied(task) for task in unblocked]
+    # --- what follows from an end
 
-    def _next_of(self, order_key: str) -> Task | None:
-        tasks = [self._tasks[seq] for seq in self._order[order_key]]
-        if not tasks:
-            del self._order[order_key]
-        if any(task.state is not State.WAITING for task in tasks):
-            return None
-        return min(tasks, key=lambda task: task.seq, default=None)
+    def _move_on(self, endings: Sequence[Finish | Move], now: int) -> list[Task]:
+        for change in endings:
+            self._ties.stop_waiting(change.seq)
+        failed = self._fail_with([c.seq for c in endings if c.state is not State.SUCCEEDED], now)
+        free = self._ties.release([*(change.seq for change in endings), *(task.seq for task in failed)])
+        keys = {change.order_key for change in endings} | {task.spec.order_key for task in failed}
+        nexts = {self._ties.advance(key) for key in keys if key is not None}
+        ordered = {seq for seq in nexts if seq is not None and self._tasks[seq].reason is not Reason.PARENTS}
+        moved = [self._tasks[seq] for seq in ordered | free]
+        for task in moved:
+            key = task.spec.order_key
+            behind = key is not None and self._ties.is_behind(key, task.seq)
+            self._land(lifecycle.unblock(task, now, behind=behind), task)
+        return [copied(task) for task in sorted(moved + failed, key=lambda task: task.seq)]
 
-    async def enlist(self, facts: Facts, methods: Sequence[Method]) -> int:
+    def _fail_with(self, lost: Iterable[int], now: int) -> list[Task]:
+        fails = self._ties.failing_with(lost)
+        failed: list[Task] = []
+        for seq, parent in ((seq, self._tasks[fails[seq]]) for seq in sorted(fails)):
+            task, ended = self._tasks[seq], State.FAILED if parent.seq in fails else parent.state
+            self._land(lifecycle.fail_with_parent(task, parent.id, ended, now, self._keep_ended), task)
+            self._ties.stop_waiting(seq)
+            failed.append(task)
+        return failed
+
+    async def enlist(self, facts: Facts, methods: Sequence[Method], declares: bool = True) -> int:
         self._check_open()
         now, known = self.now(), next((w for w in self._workers.values() if w.facts.id == facts.id), None)
         number = known.number if known else next(self._numbers)
         since = known.registered_at if known else now
         self._workers[number] = WorkerRecord(number, facts, tuple(methods), since, now)
-        self._methods.update({(method.name, method.version): method for method in methods})
+        if declares:
+            self._methods.update({(method.name, method.version): method for method in methods})
         return number
 
     async def retire(self, number: int, reason: str) -> None:
@@ -178,8 +220,28 @@ class MemoryStore:
             record = AttemptRecord(seq, attempt, None, None, None, self.now(), Reason.LEASE_LOST)
         self._past[seq][attempt] = replace(record, late=note)
 
-    async def purge(self, limit: int, keep_ended: int | None = None) -> int:
+    async def set_control(self, control: Control) -> None:
+        self._open_ledger().set_control(control)
+
+    async def add_token(self, token: TokenRecord) -> None:
+        self._open_ledger().add_token(token)
+
+    async def revoke_token(self, kid: str, at: int) -> TokenRecord | None:
+        return self._open_ledger().revoke_token(kid, at)
+
+    async def touch_tokens(self, used: Mapping[str, int]) -> None:
+        self._open_ledger().touch_tokens(used)
+
+    async def audit(self, lines: Sequence[AuditRecord]) -> None:
+        self._open_ledger().add_audit(lines)
+
+    async def add_points(self, points: Sequence[Point], forget_before: int) -> None:
+        self._open_ledger().add_points(points, forget_before)
+
+    async def purge(self, limit: int, keep_ended: int | None = None, keep_audit: int | None = None) -> int:
         self._check_open()
+        if keep_audit is not None:
+            self._ledger.forget_audit(keep_audit)
         now = self.now()
         self._forget(now)
         past_time = _by_due(
@@ -208,6 +270,12 @@ class MemoryStore:
             self._past.pop(task.seq, None)
             self._logs.pop(task.seq, None)
             self._progress.pop(task.seq, None)
+
+    async def remove(self, ids: Sequence[bytes]) -> dict[bytes, State]:
+        self._check_open()
+        known = [self._tasks[self._ids[task_id]] for task_id in dict.fromkeys(ids) if task_id in self._ids]
+        self._remove([task for task in known if task.state.ended])
+        return {task.id: task.state for task in known}
 
     # --- reads
 
@@ -254,7 +322,7 @@ class MemoryStore:
     async def find(self, query: Query, before_seq: int | None, limit: int) -> list[Task]:
         self._check_open()
         newest = sorted(self._tasks.values(), key=lambda t: -t.seq)
-        found = (t for t in newest if (before_seq is None or t.seq < before_seq) and _matches(query, t))
+        found = (t for t in newest if (before_seq is None or t.seq < before_seq) and matches(query, t))
         return [copied(task) for task, _ in zip(found, range(limit), strict=False)]
 
     async def attempts(self, seq: int) -> list[AttemptRecord]:
@@ -283,6 +351,54 @@ class MemoryStore:
         self._check_open()
         return [self._methods[key] for key in sorted(self._methods)]
 
+    async def controls(self) -> list[Control]:
+        return self._open_ledger().controls()
+
+    async def tokens(self) -> list[TokenRecord]:
+        return self._open_ledger().tokens()
+
+    async def audit_log(self, query: AuditQuery, before: int | None, limit: int) -> list[AuditRecord]:
+        return self._open_ledger().audit_log(query, before, limit)
+
+    async def points(self, since: int) -> list[Point]:
+        return self._open_ledger().points(since)
+
+    async def lane_counts(self) -> dict[Lane, dict[State, int]]:
+        self._check_open()
+        counts: dict[Lane, dict[State, int]] = {}
+        for task in self._tasks.values():
+            if not task.state.ended:
+                of_lane = counts.setdefault(task.spec.lane, {})
+                of_lane[task.state] = of_lane.get(task.state, 0) + 1
+        return counts
+
+    async def place(self, lane: Lane, line: int, seq: int) -> int:
+        self._check_open()
+        ready = (t for t in self._tasks.values() if t.state is State.READY and t.spec.lane == lane)
+        return sum((task.line, task.seq) < (line, seq) for task in ready)
+
+    async def parents(self, seq: int) -> list[tuple[bytes, State]]:
+        self._check_open()
+        found = [self._tasks[parent] for parent in self._ties.parents(seq)]
+        return [(task.id, task.state) for task in found[:MOST_NAMED]]
+
+    async def children(self, task_id: bytes, limit: int) -> list[bytes]:
+        self._check_open()
+        seq = self._ids.get(task_id)
+        return [self._tasks[child].id for child in self._ties.children(seq)[:limit]] if seq is not None else []
+
+    async def key_holders(self, order_key: str) -> list[bytes]:
+        self._check_open()
+        return [self._tasks[seq].id for seq in self._ties.in_line(order_key)[:MOST_NAMED]]
+
+    async def batch(self, name: str) -> BatchCounts | None:
+        self._check_open()
+        tasks = [task for task in self._tasks.values() if task.spec.batch == name]
+        if not tasks:
+            return None
+        states = Counter(task.state for task in tasks)
+        return BatchCounts(name, dict(states), min(task.spec.created_at for task in tasks))
+
     def _page(
         self,
         wanted: Callable[[Task], bool],
@@ -297,6 +413,10 @@ class MemoryStore:
     def _answered(self, key: str) -> Answered | None:
         answer, until = self._answers.get(key, (None, 0))
         return answer if until > self.now() else None
+
+    def _open_ledger(self) -> Ledger:
+        self._check_open()
+        return self._ledger
 
     def _check_open(self) -> None:
         if not self._open:
@@ -317,12 +437,21 @@ class _Shelf:
     def answered(self, idempotency_key: str) -> Answered | None:
         return self._store._answered(idempotency_key)
 
-    def holder(self, unique_key: str) -> bytes | None:
-        seq = self._store._unique.get(unique_key)
-        return self._store._tasks[seq].id if seq is not None else None
+    def holder(self, unique_key: str) -> Holder | None:
+        seq = self._store._ties.unique.get(unique_key)
+        task = self._store._tasks[seq] if seq is not None else None
+        return Holder(task.id, task.state is State.RUNNING) if task is not None else None
 
     def ordered(self, order_key: str) -> bool:
-        return bool(self._store._order.get(order_key))
+        return self._store._ties.is_ordered(order_key)
+
+    def standing(self, task_id: bytes) -> State | None:
+        seq = self._store._ids.get(task_id)
+        return self._store._tasks[seq].state if seq is not None else None
+
+    def lane(self, task_id: bytes) -> Lane | None:
+        seq = self._store._ids.get(task_id)
+        return self._store._tasks[seq].spec.lane if seq is not None else None
 
 
 def _revives(change: Change) -> bool:
@@ -335,15 +464,3 @@ def _ends(change: Finish | Move) -> bool:
 
 def _by_due(tasks: Iterable[Task]) -> list[Task]:
     return sorted(tasks, key=lambda t: (t.due_at or 0, t.seq))
-
-
-def _matches(query: Query, task: Task) -> bool:
-    lane, created_at = task.spec.lane, task.spec.created_at
-    return (
-        (not query.states or task.state in query.states)
-        and (query.method is None or lane.method == query.method)
-        and (query.group is None or lane.group == query.group)
-        and (query.worker is None or task.worker == query.worker)
-        and (query.created_after is None or created_at > query.created_after)
-        and (query.created_before is None or created_at < query.created_before)
-    )

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from rota.model.errors import RefusesToStart
 from rota.storage import schema
 from rota.storage.backup import copy_to
-from rota.storage.connecting import connect, create
+from rota.storage.connecting import connect, connect_visitor, create
+from rota.storage.trouble import refused
 
 log = logging.getLogger("rota.storage")
 
@@ -34,6 +36,23 @@ def bring_up_to_date(path: Path) -> None:
         connection.close()
 
 
+def version_in(path: Path) -> str | None:
+    """The revision of a store that may be in use, None for an empty file. Raises RefusesToStart as `bring_up_to_date`."""
+    try:
+        with closing(connect_visitor(path)) as connection:
+            version = _version(connection, path)
+    except sqlite3.Error as error:
+        raise refused(error, path) from error
+    if version is not None and version > schema.VERSION:
+        raise _newer(path, version)
+    return version
+
+
+def kept_before(path: Path) -> Path:
+    """Where the file as it was is kept when it is migrated to this program's schema."""
+    return path.with_name(f"{path.name}.before-{schema.VERSION}")
+
+
 def _version(connection: sqlite3.Connection, path: Path) -> str | None:
     """The revision in the file; none for an empty one."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -47,12 +66,8 @@ def _version(connection: sqlite3.Connection, path: Path) -> str | None:
 
 def _migrate(connection: sqlite3.Connection, path: Path, version: str) -> None:
     if version > schema.VERSION:
-        raise RefusesToStart(
-            f"{path} has the schema {version}, this program knows {schema.VERSION}: start a newer Rota,"
-            f" or restore {path.name}.before-{version}",
-            code="schema_newer",
-        )
-    kept = path.with_name(f"{path.name}.before-{schema.VERSION}")
+        raise _newer(path, version)
+    kept = kept_before(path)
     log.warning("migrating %s from schema %s to %s; the file as it was is %s", path, version, schema.VERSION, kept)
     try:
         copy_to(path, kept)
@@ -62,6 +77,14 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: str) -> None:
             f"{path} could not be migrated to the schema {schema.VERSION}, and is as it was: {error}",
             code="migration_failed",
         ) from error
+
+
+def _newer(path: Path, version: str) -> RefusesToStart:
+    return RefusesToStart(
+        f"{path} has the schema {version}, this program knows {schema.VERSION}: start a newer Rota,"
+        f" or restore {path.name}.before-{version}",
+        code="schema_newer",
+    )
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:

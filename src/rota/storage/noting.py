@@ -37,7 +37,7 @@ def note_late(tx: Transaction, seq: int, attempt: int, note: str) -> None:
     history.NOTE_LATE.run(tx.connection, of_seq=seq, of_attempt=attempt, note=note)
 
 
-def enlist(tx: Transaction, facts: Facts, methods: Sequence[Method]) -> int:
+def enlist(tx: Transaction, facts: Facts, methods: Sequence[Method], declares: bool) -> int:
     packed, offered = pack(facts), pack(tuple(methods))
     known = places.WORKER_BY_ID.rows(tx.connection, of_id=facts.id)
     if known:
@@ -54,7 +54,7 @@ def enlist(tx: Transaction, facts: Facts, methods: Sequence[Method]) -> int:
             seen_at=tx.now,
             gone_reason="",
         )
-    for method in methods:
+    for method in methods if declares else ():
         places.DECLARE.run(tx.connection, name=method.name, version=method.version, declaration=pack(method))
     return int(places.WORKER_BY_ID.rows(tx.connection, of_id=facts.id)[0][0])
 

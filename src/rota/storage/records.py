@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from rota.model import lifecycle
+from rota.model.lifecycle import Retention
 from rota.model.task import Task
+from rota.storage.intake import Decision
 
 
 def copied(task: Task) -> Task:
@@ -27,11 +31,36 @@ def copied(task: Task) -> Task:
     )
 
 
-def ordered(task: Task) -> Task:
-    """A copy that waits behind its order key."""
-    copy = copied(task)
-    lifecycle.order(copy)
-    return copy
+def onto(source: Task, record: Task) -> None:
+    """Makes the other record say what the first one says."""
+    for name in _CHANGING:
+        setattr(record, name, getattr(source, name))
+
+
+_CHANGING = tuple(field.name for field in fields(Task) if field.name not in ("id", "spec"))
+
+
+def as_decided(decision: Decision, now: int, keep: Retention) -> list[Task]:
+    """The records of the accepted entries as they are to be stored: copies where they do not stay as they came."""
+    return [_as_decided(entry.task, decision, now, keep) for entry in decision.accepted]
+
+
+def _as_decided(task: Task, decision: Decision, now: int, keep: Retention) -> Task:
+    failed_with = decision.stillborn.get(task.id)
+    if failed_with is not None:
+        copy = copied(task)
+        lifecycle.wait_for_parents(copy)
+        lifecycle.fail_with_parent(copy, *failed_with, now, keep).onto(copy)
+        return copy
+    if task.id in decision.parents:
+        copy = copied(task)
+        lifecycle.wait_for_parents(copy)
+        return copy
+    if task.id in decision.behind:
+        copy = copied(task)
+        lifecycle.order(copy)
+        return copy
+    return task
 
 
 def within(tasks: list[Task], max_bytes: int) -> list[Task]:

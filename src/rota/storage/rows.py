@@ -30,6 +30,12 @@ class _Packed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     order_key: str | None = None
     fire_at: int | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    unique_mode: str = "return"
+    concurrency_limit: int = 1
+    after: tuple[bytes, ...] = ()
+    run_anyway: bool = False
+    batch: str | None = None
+    trace: str = ""
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -39,21 +45,32 @@ _REASONS = (Reason.SUBMITTED, *Reason)
 
 
 def pack_spec(spec: Spec) -> bytes:
+    """The last fields are left out where none of them is said."""
     retry = spec.retry
     policy = None if retry is NO_RETRY or retry == NO_RETRY else _policy(retry)
-    return _pack(
-        (
-            spec.params,
-            spec.priority,
-            policy,
-            spec.timeout,
-            spec.result_ttl,
-            spec.unique_key,
-            spec.order_key,
-            spec.fire_at,
-            spec.labels,
-        )
+    first = (
+        spec.params,
+        spec.priority,
+        policy,
+        spec.timeout,
+        spec.result_ttl,
+        spec.unique_key,
+        spec.order_key,
+        spec.fire_at,
+        spec.labels,
     )
+    says_more = (
+        spec.after
+        or spec.trace
+        or spec.batch is not None
+        or spec.unique_mode != "return"
+        or spec.concurrency_limit != 1
+        or spec.run_anyway
+    )
+    if not says_more:
+        return _pack(first)
+    rest = (spec.unique_mode, spec.concurrency_limit, spec.after, spec.run_anyway, spec.batch, spec.trace)
+    return _pack(first + rest)
 
 
 def _policy(retry: RetryPolicy) -> tuple[object, ...]:
@@ -140,6 +157,12 @@ def _spec_of(lane: Lane, packed: bytes, created_at: int) -> Spec:
         created_at,
         kept.fire_at,
         kept.labels,
+        kept.unique_mode,
+        kept.concurrency_limit,
+        kept.after,
+        kept.run_anyway,
+        kept.batch,
+        kept.trace,
     )
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0001"
+VERSION = "0002"
 """The revision in `migrations/versions` that these tables are; revisions sort as text."""
 
 metadata = MetaData()
@@ -48,7 +48,10 @@ lanes = Table(
     Column("group", String(128)),
     Column("version", Integer),
     Column("target", String(128)),
+    Column("key", String(512)),
 )
+"""The first lanes have the numbers from 1 up and stay. Numbers below 0 are of lanes that come and go (those with a key or a
+target, and whatever is beyond the first): `tasks_passing` finds their tasks, and the last one takes its lane with it."""
 
 tasks = Table(
     "tasks",
@@ -80,9 +83,11 @@ tasks = Table(
 _READY = text("state = 3")
 _DUE = text("due_at IS NOT NULL")
 _EXPIRES = text("expire_at IS NOT NULL AND state <= 3")
+_PASSING = text("lane < 0")
 Index("tasks_ready", tasks.c.lane, tasks.c.line, sqlite_where=_READY, postgresql_where=_READY)
 Index("tasks_due", tasks.c.state, tasks.c.due_at, sqlite_where=_DUE, postgresql_where=_DUE)
 Index("tasks_expiring", tasks.c.expire_at, sqlite_where=_EXPIRES, postgresql_where=_EXPIRES)
+Index("tasks_passing", tasks.c.lane, sqlite_where=_PASSING, postgresql_where=_PASSING)
 
 unique_keys = Table(
     "unique_keys",
@@ -101,6 +106,46 @@ order_keys = Table(
     Index("order_keys_line", "order_key", "waiting", "seq"),
 )
 """Every unended task with an order key: the one that holds it (waiting 0), then those behind it by `seq` (waiting 1)."""
+
+dependants = Table(
+    "dependants",
+    metadata,
+    Column("parent", _Big, primary_key=True, autoincrement=False),
+    Column("child", _Big, primary_key=True, autoincrement=False),
+    Column("run_anyway", SmallInteger, nullable=False),
+    Index("dependants_child", "child"),
+    sqlite_with_rowid=False,
+)
+"""Which task (by `seq`) still waits for which. A row goes when either of them ends: no row names an ended task."""
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("seq", _Big, primary_key=True, autoincrement=False),
+    Column("batch", String(128), nullable=False),
+    Index("batches_tasks", "batch", "seq"),
+)
+"""The tasks that have a batch."""
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("value", String(512), primary_key=True),
+    Column("seq", _Big, primary_key=True, autoincrement=False),
+    Index("labels_named", "name", "seq"),
+    Index("labels_task", "seq"),
+    sqlite_with_rowid=False,
+)
+
+task_keys = Table(
+    "task_keys",
+    metadata,
+    Column("seq", _Big, primary_key=True, autoincrement=False),
+    Column("unique_key", String(512)),
+    Column("order_key", String(512)),
+)
+"""The keys of every task that has one, ended or not, to be searched."""
 
 idempotency = Table(
     "idempotency",
@@ -171,4 +216,80 @@ methods = Table(
     Column("version", Integer, nullable=False),
     Column("declaration", LargeBinary, nullable=False),
     UniqueConstraint("name", "version"),
+)
+
+controls = Table(
+    "controls",
+    metadata,
+    Column("scope", String(8), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("paused", SmallInteger, nullable=False),
+    Column("note", String, nullable=False),
+    Column("concurrency", _Big),
+    Column("rate_count", _Big),
+    Column("rate_period", _Big),
+    Column("key_rate_count", _Big),
+    Column("key_rate_period", _Big),
+    Column("changed_at", _Big, nullable=False),
+    Column("changed_by", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("kid", String(64), primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("roles", LargeBinary, nullable=False),
+    Column("groups", LargeBinary),
+    Column("created_at", _Big, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("expires_at", _Big),
+    Column("last_used_at", _Big),
+    Column("revoked_at", _Big),
+    sqlite_with_rowid=False,
+)
+_LIVE = text("revoked_at IS NULL")
+Index("tokens_live_name", tokens.c.name, unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", _Big, primary_key=True),
+    Column("at", _Big, nullable=False),
+    Column("who", String, nullable=False),
+    Column("kid", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("door", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("object", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("request_id", String, nullable=False),
+    Column("before", String, nullable=False),
+    Column("after", String, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Its numbers have no gaps, so that how many lines are kept is told from the first and the last."""
+
+points = Table(
+    "points",
+    metadata,
+    Column("at", _Big, primary_key=True, autoincrement=False),
+    Column("step", _Big, nullable=False),
+    *(
+        Column(name, _Big, nullable=False)
+        for name in (
+            "submitted",
+            "finished",
+            "failed",
+            "rescued",
+            "ready",
+            "running",
+            "scheduled",
+            "waiting",
+            "workers",
+        )
+    ),
+    *(Column(name, _Big, nullable=False) for name in ("wait_p50", "wait_p99", "run_p50", "run_p99")),
 )

@@ -9,42 +9,59 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from rota.contract.store import Applied, Capabilities, Entry, Query, Receipt
+from rota.contract.store import Applied, AuditQuery, BatchCounts, Capabilities, Entry, Query, Receipt
 from rota.life.clock import Clock, SystemClock
+from rota.model.audit import AuditRecord
 from rota.model.change import Change
+from rota.model.control import Control
+from rota.model.lifecycle import Retention
 from rota.model.log import LogLine, Progress
 from rota.model.method import Method
+from rota.model.series import Point
 from rota.model.task import AttemptRecord, Lane, State, Task
+from rota.model.token import TokenRecord
 from rota.model.worker import Facts, WorkerRecord
-from rota.storage import accepting, changing, noting, removing
+from rota.storage import accepting, changing, ledger, noting, removing
 from rota.storage.backup import copy_to
 from rota.storage.connecting import connect_reader, connect_writer, make_file
 from rota.storage.lock import StoreLock, mounted, refuse_network
-from rota.storage.looking import Look
+from rota.storage.looking import LaneGone, Look
 from rota.storage.migrate import bring_up_to_date
 from rota.storage.readers import Readers
 from rota.storage.trouble import refused, translated, unavailable
 from rota.storage.wal import lay_out
 from rota.storage.writer import Writer
+from rota.telemetry.histogram import Histogram
 
 T = TypeVar("T")
 
 READERS = 2
+LOOKS = 3
+"""Looks again, where each met a lane that was about to go."""
+NODE_DEFAULTS = Retention()
 LOSS_WINDOW = "a power cut, not a crash of the process, may take what was answered since the last checkpoint"
 
 
 class SqliteStore:
-    """A `Store` in one file. `durability` is `full`, or `relaxed`: no flush to disk at each commit."""
+    """A `Store` in one file. `durability` is `full`, or `relaxed`: no flush to disk at each commit. `keep`: how long the tasks
+    stay that the store itself ends."""
 
-    def __init__(self, path: Path, *, durability: str = "full", clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: str = "full",
+        clock: Clock | None = None,
+        keep: Retention = NODE_DEFAULTS,
+    ) -> None:
         if durability not in ("full", "relaxed"):
             raise ValueError(f"durability is 'full' or 'relaxed', not {durability!r}")
-        self._path, self._durability = path, durability
+        self._path, self._durability, self._keep = path, durability, keep
         self._clock = clock or SystemClock()
         self._lock = StoreLock(path)
         self._writer: Writer | None = None
@@ -59,8 +76,17 @@ class SqliteStore:
         return self._writer.book.unended if self._writer is not None else 0
 
     @property
+    def lanes(self) -> int:
+        """How many lanes are in memory, as they are in the file."""
+        return len(self._writer.book.lanes) if self._writer is not None else 0
+
+    @property
     def trouble(self) -> str:
         return self._writer.trouble if self._writer is not None else "store_unavailable"
+
+    @property
+    def commit_seconds(self) -> Histogram | None:
+        return self._writer.commit_seconds if self._writer is not None else None
 
     def now(self) -> int:
         return self._clock.now()
@@ -99,7 +125,7 @@ class SqliteStore:
         with ExitStack() as opened:
             connection = opened.enter_context(closing(connect_writer(self._path, self._durability)))
             readers = [opened.enter_context(closing(connect_reader(self._path))) for _ in range(READERS)]
-            self._writer = Writer(connection, self._path, self._clock, loop)
+            self._writer = Writer(connection, self._path, self._clock, loop, self._keep)
             self._readers = Readers(readers, loop, partial(translated, path=self._path))
             opened.pop_all()
 
@@ -127,8 +153,8 @@ class SqliteStore:
         run = partial(changing.apply, changes=changes)
         return await self._open_writer().write(len(changes), run, patient=patient)
 
-    async def enlist(self, facts: Facts, methods: Sequence[Method]) -> int:
-        return await self._write(1, noting.enlist, facts, methods)
+    async def enlist(self, facts: Facts, methods: Sequence[Method], declares: bool = True) -> int:
+        return await self._write(1, noting.enlist, facts, methods, declares)
 
     async def retire(self, number: int, reason: str) -> None:
         await self._write(1, noting.retire, number, reason)
@@ -142,11 +168,36 @@ class SqliteStore:
     async def note_late(self, seq: int, attempt: int, note: str) -> None:
         await self._write(1, noting.note_late, seq, attempt, note)
 
-    async def purge(self, limit: int, keep_ended: int | None = None) -> int:
+    async def set_control(self, control: Control) -> None:
+        await self._write(1, ledger.set_control, control)
+
+    async def add_token(self, token: TokenRecord) -> None:
+        await self._write(1, ledger.add_token, token)
+
+    async def revoke_token(self, kid: str, at: int) -> TokenRecord | None:
+        return await self._write(1, ledger.revoke_token, kid, at)
+
+    async def touch_tokens(self, used: Mapping[str, int]) -> None:
+        await self._write(len(used), ledger.touch_tokens, used)
+
+    async def audit(self, lines: Sequence[AuditRecord]) -> None:
+        await self._write(len(lines), ledger.add_audit, lines)
+
+    async def add_points(self, points: Sequence[Point], forget_before: int) -> None:
+        await self._write(len(points), ledger.add_points, points, forget_before)
+
+    async def remove(self, ids: Sequence[bytes]) -> dict[bytes, State]:
+        states: dict[bytes, State] = {}
+        for start in range(0, len(ids), removing.CHUNK):
+            part = ids[start : start + removing.CHUNK]
+            states |= await self._write(len(part), removing.remove, part)
+        return states
+
+    async def purge(self, limit: int, keep_ended: int | None = None, keep_audit: int | None = None) -> int:
         gone, full, more = 0, True, False
         while more or (full and gone < limit):
             chunk = min(removing.CHUNK, limit - gone)
-            went, more = await self._write(chunk, removing.purge, chunk, keep_ended)
+            went, more = await self._write(chunk, removing.purge, chunk, keep_ended, keep_audit)
             gone += went
             full = went == chunk
         return gone
@@ -175,8 +226,14 @@ class SqliteStore:
         return await self._read(Look.next_due)
 
     async def find(self, query: Query, before_seq: int | None, limit: int) -> list[Task]:
-        counts = self._open_writer().book.counts
-        return await self._read(lambda look: look.find(query, before_seq, limit, counts))
+        book, found = self._open_writer().book, list[Task]()
+        after_all = book.last_seq + 1
+        before: int | None = after_all if before_seq is None else min(before_seq, after_all)
+        while before is not None and len(found) < limit:
+            look = partial(Look.find, query=query, before_seq=before, limit=limit - len(found), counts=book.counts)
+            more, before = await self._read(look)
+            found += more
+        return found
 
     async def attempts(self, seq: int) -> list[AttemptRecord]:
         return await self._read(lambda look: look.attempts(seq))
@@ -196,6 +253,36 @@ class SqliteStore:
     async def methods(self) -> list[Method]:
         return await self._read(Look.methods)
 
+    async def controls(self) -> list[Control]:
+        return await self._read_ledger(ledger.controls)
+
+    async def tokens(self) -> list[TokenRecord]:
+        return await self._read_ledger(ledger.tokens)
+
+    async def audit_log(self, query: AuditQuery, before: int | None, limit: int) -> list[AuditRecord]:
+        return await self._read_ledger(ledger.audit_log, query, before, limit)
+
+    async def points(self, since: int) -> list[Point]:
+        return await self._read_ledger(ledger.points, since)
+
+    async def lane_counts(self) -> dict[Lane, dict[State, int]]:
+        return await self._read(Look.lane_counts)
+
+    async def place(self, lane: Lane, line: int, seq: int) -> int:
+        return await self._read(lambda look: look.place(lane, line, seq))
+
+    async def parents(self, seq: int) -> list[tuple[bytes, State]]:
+        return await self._read(lambda look: look.parents(seq))
+
+    async def children(self, task_id: bytes, limit: int) -> list[bytes]:
+        return await self._read(lambda look: look.children(task_id, limit))
+
+    async def key_holders(self, order_key: str) -> list[bytes]:
+        return await self._read(lambda look: look.key_holders(order_key))
+
+    async def batch(self, name: str) -> BatchCounts | None:
+        return await self._read(lambda look: look.batch(name))
+
     # --- to the threads
 
     async def _write(self, rows: int, verb: Callable[..., T], *args: object) -> T:
@@ -203,10 +290,25 @@ class SqliteStore:
         return answer
 
     async def _read(self, verb: Callable[[Look], T]) -> T:
+        writer = self._open_writer()
+
+        def look(connection: sqlite3.Connection) -> T:
+            for _ in range(LOOKS):
+                with suppress(LaneGone):
+                    return verb(Look(connection, writer.book.lanes))
+            return verb(Look(connection, writer.book.lanes))
+
+        return await self._open_readers().read(look)
+
+    async def _read_ledger(self, verb: Callable[..., T], *args: object) -> T:
+        answer: T = await self._open_readers().read(lambda connection: verb(connection, *args))
+        return answer
+
+    def _open_readers(self) -> Readers:
         writer, readers = self._open_writer(), self._readers
         if readers is None or writer.watch.lost is not None:
             raise writer.watch.lost or unavailable(self._path, "it is being closed")
-        return await readers.read(lambda connection: verb(Look(connection, writer.book.lanes)))
+        return readers
 
     def _open_writer(self) -> Writer:
         if self._writer is None:

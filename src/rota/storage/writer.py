@@ -24,11 +24,13 @@ from typing import Any, TypeVar
 from rota.life.clock import Clock
 from rota.life.failpoint import failpoint
 from rota.model.errors import Unavailable
+from rota.model.lifecycle import Retention
 from rota.storage.book import Book
 from rota.storage.transaction import Transaction
 from rota.storage.trouble import commit_failed, is_trouble, translated, unavailable, unknown
 from rota.storage.wal import WalKeeper
 from rota.storage.watch import FileWatch
+from rota.telemetry.histogram import Histogram
 
 log = logging.getLogger("rota.storage")
 T = TypeVar("T")
@@ -39,6 +41,8 @@ MOST_WAITING = 20_000
 """Operations that may wait; more are refused."""
 PATIENCE = 0.002
 """Seconds that a patient operation waits for company."""
+COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Bounds of the histogram of how long a group takes, its commit included."""
 IDLE, WATCH = 0.5, 5.0
 """Seconds without work until the log is checkpointed, and between two looks at the file."""
 
@@ -62,14 +66,20 @@ class Writer:
     """Takes operations from the event loop and answers on it, a whole group at once."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, clock: Clock, loop: asyncio.AbstractEventLoop
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        keep: Retention,
     ) -> None:
         self.book = Book(connection)
         self.watch = FileWatch(path)
-        self._connection, self._path, self._clock, self._loop = connection, path, clock, loop
+        self._connection, self._path, self._clock, self._loop, self._keep = connection, path, clock, loop, keep
         self._wal = WalKeeper(connection, path)
         self.trouble = ""
         """The code of the error that the last write of a whole group met; empty while writes go well."""
+        self.commit_seconds = Histogram(COMMIT_SECONDS)
         self._stale = False
         self._waiting = 0
         self._queue: SimpleQueue[Operation | None] = SimpleQueue()
@@ -152,7 +162,9 @@ class Writer:
     def _results(self, group: list[Operation]) -> list[Any]:
         try:
             self.watch.look()
+            begun = self._clock.monotonic()
             results = self._hopefully(group)
+            self.commit_seconds.add(self._clock.monotonic() - begun)
             self.trouble = ""
             return results
         except Exception as error:
@@ -173,7 +185,7 @@ class Writer:
     def _transact(self, group: list[Operation], *, careful: bool) -> list[Any]:
         if self._stale:
             self.book, self._stale = Book(self._connection), False
-        tx = Transaction(self._connection, self.book, self._clock.now(), careful=careful)
+        tx = Transaction(self._connection, self.book, self._clock.now(), careful=careful, keep=self._keep)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             results = [self._alone(operation, tx) if careful else operation.run(tx) for operation in group]

@@ -20,11 +20,11 @@ from rota.storage.migrate import bring_up_to_date
 from rota.storage.sqlite import SqliteStore
 from rota.storage.statements.sql import DIALECT
 
-SECOND = """
+NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "0003", "0002"
 
 
 def upgrade() -> None:
@@ -47,12 +47,12 @@ async def task(path: Path) -> Task:
 
 @pytest.fixture
 def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The program as it will be when it has a second revision."""
+    """The program as it will be when it has another revision."""
     scripts = tmp_path / "migrations"
     shutil.copytree(migrate.SCRIPTS, scripts)
-    (scripts / "versions" / "0002_second.py").write_text(SECOND)
+    (scripts / "versions" / "0003_next.py").write_text(NEXT)
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
-    monkeypatch.setattr(schema, "VERSION", "0002")
+    monkeypatch.setattr(schema, "VERSION", "0003")
     return scripts
 
 
@@ -66,7 +66,7 @@ def asked(path: Path, statement: str) -> list[tuple[object, ...]]:
 
 async def test_a_fresh_file_is_stamped(path: Path, task: Task) -> None:
     assert asked(path, "SELECT version_num FROM schema_version") == [(schema.VERSION,)]
-    assert not path.with_name("rota.db.before-0001").exists()
+    assert not path.with_name("rota.db.before-0002").exists()
 
 
 async def test_an_older_store_is_migrated_after_a_copy(path: Path, task: Task, scripts: Path) -> None:
@@ -74,36 +74,36 @@ async def test_an_older_store_is_migrated_after_a_copy(path: Path, task: Task, s
     await store.open()
     assert await store.get([task.id]) == {task.id: task}
     await store.close()
-    assert asked(path, "SELECT version_num FROM schema_version") == [("0002",)]
+    assert asked(path, "SELECT version_num FROM schema_version") == [("0003",)]
     assert asked(path, "SELECT name FROM colours") == [("red",)]
-    kept = path.with_name("rota.db.before-0002")
-    assert asked(kept, "SELECT version_num FROM schema_version") == [("0001",)]
+    kept = path.with_name("rota.db.before-0003")
+    assert asked(kept, "SELECT version_num FROM schema_version") == [("0002",)]
     assert asked(kept, "SELECT count(*) FROM tasks") == [(1,)]
 
 
 async def test_an_interrupted_migration_is_undone_and_done_again(path: Path, task: Task, scripts: Path) -> None:
-    second = scripts / "versions" / "0002_second.py"
-    second.write_text(SECOND + '    raise RuntimeError("interrupted")\n')
+    following = scripts / "versions" / "0003_next.py"
+    following.write_text(NEXT + '    raise RuntimeError("interrupted")\n')
     with pytest.raises(RefusesToStart, match="interrupted") as caught:
         await SqliteStore(path).open()
     assert caught.value.code == "migration_failed"
-    assert asked(path, "SELECT version_num FROM schema_version") == [("0001",)]
-    assert asked(path, "SELECT name FROM sqlite_master WHERE name = 'colours'") == []
-    second.write_text(SECOND)
-    bring_up_to_date(path)
     assert asked(path, "SELECT version_num FROM schema_version") == [("0002",)]
+    assert asked(path, "SELECT name FROM sqlite_master WHERE name = 'colours'") == []
+    following.write_text(NEXT)
+    bring_up_to_date(path)
+    assert asked(path, "SELECT version_num FROM schema_version") == [("0003",)]
 
 
 async def test_a_process_killed_in_a_migration_leaves_the_old_store(path: Path, task: Task, scripts: Path) -> None:
-    second = scripts / "versions" / "0002_second.py"
-    second.write_text(SECOND + "    import os; os._exit(137)\n")
+    following = scripts / "versions" / "0003_next.py"
+    following.write_text(NEXT + "    import os; os._exit(137)\n")
     code = (
         "import sys, pathlib; from rota.storage import migrate, schema\n"
-        "schema.VERSION, migrate.SCRIPTS = '0002', pathlib.Path(sys.argv[2])\n"
+        "schema.VERSION, migrate.SCRIPTS = '0003', pathlib.Path(sys.argv[2])\n"
         "migrate.bring_up_to_date(pathlib.Path(sys.argv[1]))"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path), str(scripts)]).returncode == 137
-    second.write_text(SECOND)
+    following.write_text(NEXT)
     bring_up_to_date(path)
     assert asked(path, "SELECT name FROM colours") == [("red",)]
 
@@ -112,7 +112,7 @@ async def test_a_migration_that_is_not_there_is_told(path: Path, task: Task, mon
     monkeypatch.setattr(schema, "VERSION", "0099")
     with pytest.raises(RefusesToStart, match="0099"):
         bring_up_to_date(path)
-    assert asked(path, "SELECT version_num FROM schema_version") == [("0001",)]
+    assert asked(path, "SELECT version_num FROM schema_version") == [("0002",)]
 
 
 async def test_a_newer_schema_is_refused(path: Path, task: Task) -> None:

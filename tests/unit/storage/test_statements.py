@@ -9,12 +9,12 @@ import pytest
 
 from rota.storage.connecting import ddl
 from rota.storage.schema import tasks as tasks_table
-from rota.storage.statements import changes, history, keys, places, tasks
+from rota.storage.statements import changes, families, history, keys, ledger, places, searching, tasks
 from rota.storage.statements.sql import DIALECT, SMALL, Many, Packed, PackedMany, Statement
 
-NOUNS = (changes, history, keys, places, tasks)
-SCANNING = {"DUE_COUNTS", "READY_COUNT"}
-"""They count, once, when a store opens."""
+NOUNS = (changes, families, history, keys, ledger, places, searching, tasks)
+SCANNING = {"DUE_COUNTS", "READY_COUNT", "LANE_COUNTS"}
+"""They count: two when a store opens, one for a person's view; each from an index."""
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -53,6 +53,14 @@ def test_the_pages_come_from_an_index_in_their_order(connection: sqlite3.Connect
         text = page.plain.text
         plan = connection.execute("EXPLAIN QUERY PLAN " + text, [None] * text.count("?")).fetchall()
         assert not [step for *_, step in plan if "TEMP B-TREE" in step], text
+
+
+def test_what_is_found_by_a_batch_or_a_label_comes_newest_first_from_an_index(connection: sqlite3.Connection) -> None:
+    for page in (searching.FIND, searching.FIND_IN_BATCH, searching.FIND_LABELLED, searching.FIND_NAMED):
+        text = page.plain.text
+        plan = connection.execute("EXPLAIN QUERY PLAN " + text, [None] * text.count("?")).fetchall()
+        assert not [step for *_, step in plan if "FOR ORDER BY" in step], (text, plan)
+        assert not [step for *_, step in plan if step.startswith(("SCAN batches", "SCAN labels"))], (text, plan)
 
 
 def test_a_batch_of_any_size_is_one_step_of_few_texts(connection: sqlite3.Connection) -> None:

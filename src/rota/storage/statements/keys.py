@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, exists, func, insert, literal_column, select, tuple_, update
 
 from rota.storage.schema import idempotency, order_keys, tasks, unique_keys
-from rota.storage.statements.sql import Many, PackedMany, Statement, given_rows
+from rota.storage.statements.sql import Many, Packed, PackedMany, Statement, given_rows
 
 u, o, i, t = unique_keys.c, order_keys.c, idempotency.c, tasks.c
 
@@ -22,7 +22,7 @@ FREE_UNIQUE = Many(delete(unique_keys).where(tuple_(u.unique_key, u.seq).in_(sel
 
 _given = given_rows(u.unique_key)
 HOLDERS = PackedMany(
-    select(u.unique_key, t.id, u.seq)
+    select(u.unique_key, t.id, u.seq, t.state)
     .select_from(_given)
     .join(unique_keys, u.unique_key == _given.c.unique_key)
     .join(tasks, t.seq == u.seq),
@@ -40,6 +40,8 @@ _given = given_rows(o.seq)
 _these = o.seq.in_(select(_given.c.seq))
 FREE_ORDERED = Many(delete(order_keys).where(_these), 1)
 HOLD_ORDERED = Many(update(order_keys).values(waiting=literal_column("0")).where(_these), 1)
+BEHIND = PackedMany(select(o.seq).where(_these, o.waiting == literal_column("1")), 1)
+"""Of these, those that wait behind another."""
 
 _given = given_rows(o.order_key)
 _key = o.order_key == _given.c.order_key
@@ -55,6 +57,16 @@ NEXT_ORDERED = PackedMany(
     1,
 )
 """The first waiting task of each key that nobody holds."""
+
+IN_LINE = Packed(
+    select(t.id)
+    .select_from(order_keys)
+    .join(tasks, t.seq == o.seq)
+    .where(o.order_key == bindparam("of_key"))
+    .order_by(o.waiting, o.seq)
+    .limit(bindparam("limit"))
+)
+"""The holder of a key, then those behind it."""
 
 WAITING_COUNT = Statement(select(func.count()).where(o.waiting == literal_column("1")).select_from(order_keys))
 

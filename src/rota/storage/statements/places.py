@@ -4,22 +4,74 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, insert, null, or_, select, update
+from sqlalchemy import (
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    union,
+    union_all,
+    update,
+)
 
 from rota.model.task import State
-from rota.storage.schema import lanes, marks, methods, tasks, workers
-from rota.storage.statements.sql import Packed, PackedMany, Statement, given_rows
+from rota.storage.schema import dependants, lanes, marks, methods, order_keys, tasks, workers
+from rota.storage.statements.sql import Many, Packed, PackedMany, Statement, given_rows
 from rota.storage.statements.tasks import in_state
 
 n, w, m = lanes.c, workers.c, methods.c
 
 # --- lanes
 
-ADD_LANE = Statement(insert(lanes))
+_given = given_rows(*n)
+ADD_LANES = Many(
+    insert(lanes).from_select([column.name for column in n], select(_given).where(_given.c.number.is_not(None))), len(n)
+)
 LANES = Packed(select(lanes))
 READY_LANES = Packed(
     select(lanes).where(exists(select(tasks.c.seq).where(in_state(State.READY), tasks.c.lane == n.number)))
 )
+
+_t, _o, _d = tasks.c, order_keys.c, dependants.c
+_behind = literal_column("1") == _o.waiting
+_waiting = union(
+    select(_o.seq.label("seq")).where(_behind),
+    select(_d.child),
+).subquery("waiting")
+_by_lane = union_all(
+    select(_t.lane.label("lane"), _t.state.label("state"), func.count().label("number"))
+    .where(in_state(State.READY))
+    .group_by(_t.lane),
+    *(
+        select(_t.lane, _t.state, func.count()).where(in_state(state), _t.due_at.is_not(None)).group_by(_t.lane)
+        for state in (State.SCHEDULED, State.RUNNING)
+    ),
+    select(_t.lane, _t.state, func.count())
+    .select_from(_waiting)
+    .join(tasks, _t.seq == _waiting.c.seq)
+    .group_by(_t.lane),
+).subquery("by_lane")
+LANE_COUNTS = Packed(select(_by_lane.c.state, _by_lane.c.number, *n).join(lanes, n.number == _by_lane.c.lane))
+"""Unended tasks."""
+
+_given = given_rows(tasks.c.seq)
+_passing = tasks.c.lane < literal_column("0")
+PASSING_LANES = PackedMany(select(tasks.c.lane).join(_given, tasks.c.seq == _given.c.seq).where(_passing).distinct(), 1)
+"""Lanes that come and go, of these tasks."""
+_given = given_rows(n.number)
+UNUSED_LANES = PackedMany(
+    select(_given.c.number).where(
+        _given.c.number.is_not(None), ~exists(select(tasks.c.seq).where(_passing, tasks.c.lane == _given.c.number))
+    ),
+    1,
+)
+REMOVE_LANES = Many(delete(lanes).where(n.number.in_(select(_given.c.number))), 1)
 
 # --- workers
 

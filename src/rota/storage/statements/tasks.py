@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal_column, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal_column, select, tuple_, union_all
 
 from rota.model.task import Reason, State
-from rota.storage.schema import lanes, tasks
+from rota.storage.schema import tasks
 from rota.storage.statements.sql import Many, Packed, PackedMany, Statement, given_rows
 
 t = tasks.c
@@ -40,6 +40,9 @@ INSERT_FRESH = Many(
 _given = given_rows(t.id)
 BY_ID = PackedMany(select(tasks).join(_given, t.id == _given.c.id), 1)
 
+SEQS = PackedMany(select(t.seq, t.id, t.state).join(_given, t.id == _given.c.id), 1)
+LANES = PackedMany(select(t.id, t.lane).join(_given, t.id == _given.c.id), 1)
+
 _ids: Any = bindparam("ids")
 _at = select(literal_column("0").label("at")).cte("places", recursive=True)
 _at = _at.union_all(select(_at.c.at + ID_BYTES).where(_at.c.at + ID_BYTES < func.length(_ids)))
@@ -59,6 +62,7 @@ STATES = Statement(select(func.group_concat(func.coalesce(_found.c.state, litera
 
 _given = given_rows(t.seq)
 BY_SEQ = PackedMany(select(tasks).join(_given, t.seq == _given.c.seq), 1)
+STANDING = PackedMany(select(t.seq, t.id, t.state).join(_given, t.seq == _given.c.seq), 1)
 DELETE = Many(delete(tasks).where(t.seq.in_(select(_given.c.seq))), 1)
 
 # --- pages
@@ -94,36 +98,14 @@ _instants = union_all(
 ).subquery("instants")
 NEXT_DUE = Statement(select(func.min(_instants.c.at)))
 
-
-def _asked(name: str, condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """A condition that holds for every row where the parameter is null."""
-    return or_(bindparam(name).is_(None), condition)
-
-
-_in_lanes = t.lane.in_(
-    select(lanes.c.number).where(
-        _asked("method", lanes.c.method == bindparam("method")),
-        _asked("group", lanes.c.group == bindparam("group")),
-    )
-)
-_wanted = (
-    bindparam("states").bitwise_and(literal_column("1").bitwise_lshift(t.state)) != literal_column("0"),
-    or_(bindparam("any_lane"), _in_lanes),
-    _asked("worker", t.worker == bindparam("worker")),
-    _asked("created_after", t.created_at > bindparam("created_after")),
-    _asked("created_before", t.created_at < bindparam("created_before")),
-)
-FIND = Packed(select(tasks).where(t.seq < bindparam("before_seq"), *_wanted).order_by(t.seq.desc()).limit(_limit))
-FIND_RARE = Packed(
-    select(tasks)
+PLACE = Statement(
+    select(func.count())
     .where(
-        t.state == bindparam("state"),
-        t.due_at.is_not(None),
-        literal_column("+seq") < bindparam("before_seq"),
-        *_wanted,
+        in_state(State.READY),
+        t.lane == bindparam("lane"),
+        tuple_(t.line, t.seq) < tuple_(bindparam("line"), bindparam("seq")),
     )
-    .order_by(t.seq.desc())
-    .limit(_limit)
+    .select_from(tasks)
 )
 
 # --- retention
@@ -137,6 +119,7 @@ PAST_TIME = Packed(
 
 # --- what the driver learns when it opens
 
+FIRST = Statement(select(func.min(t.seq)))
 LAST = Statement(select(func.max(t.seq)))
 READY_COUNT = Statement(select(func.count()).where(in_state(State.READY)).select_from(tasks))
 DUE_COUNTS = Statement(select(t.state, func.count()).where(t.due_at.is_not(None)).group_by(t.state))
