@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterable, KeysView
+from collections.abc import Iterable, Iterator, KeysView
 from typing import NamedTuple, Protocol
 
 from rota.model.task import Lane, Task
@@ -128,6 +128,18 @@ class LocalIndex:
             self._windows[lane] = _Window(_NOTHING_KNOWN)
             self._note_low(lane, self._windows[lane])
 
+    async def relearn(self) -> None:
+        lanes = await self._store.ready_lanes()
+        for window in self._windows.values():
+            window.bound = None  # a read that is under way is not merged any more
+        known = dict.fromkeys((*lanes, *self._windows))  # a lane may have come up since the store was asked
+        self._windows.clear()
+        self._lacking.clear()
+        self._tasks = self._bytes = 0
+        for lane in known:
+            self._windows[lane] = _Window(_NOTHING_KNOWN)
+            self._note_low(lane, self._windows[lane])
+
     def push(self, tasks: Iterable[Task]) -> None:
         share = self._share()
         for task in tasks:
@@ -145,6 +157,15 @@ class LocalIndex:
     def head(self, lane: Lane) -> Place | None:
         window = self._windows.get(lane)
         return window.head() if window is not None else None
+
+    def first(self, lane: Lane) -> Task | None:
+        window = self._windows.get(lane)
+        return window.heap[0][3] if window is not None and window.head() is not None else None
+
+    def heads(self) -> Iterator[Task]:
+        for window in self._windows.values():
+            if window.head() is not None:
+                yield window.heap[0][3]
 
     def lanes(self) -> KeysView[Lane]:
         return self._windows.keys()

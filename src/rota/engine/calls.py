@@ -1,13 +1,15 @@
-"""What people ask of tasks that are there: cancel, run again."""
+"""What people ask of tasks that are there: cancel, run again, delete."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rota.contract.herald import Herald
 from rota.contract.store import Store
 from rota.engine.aftermath import Aftermath
 from rota.engine.roster import Roster
 from rota.engine.settings import EngineSettings
+from rota.engine.store_watch import StoreWatch
 from rota.model import lifecycle
 from rota.model.change import Change, Move
 from rota.model.errors import Conflict, NotFound, RotaError
@@ -22,10 +24,20 @@ _TRIES = 5
 class Calls:
     """Each call answers once per id, in order."""
 
-    def __init__(self, store: Store, roster: Roster, aftermath: Aftermath, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        roster: Roster,
+        aftermath: Aftermath,
+        herald: Herald,
+        watch: StoreWatch,
+        settings: EngineSettings,
+    ) -> None:
         self._store = store
         self._roster = roster
         self._aftermath = aftermath
+        self._herald = herald
+        self._watch = watch
         self._settings = settings
 
     async def cancel(self, ids: Sequence[bytes], note: str) -> list[CallOutcome]:
@@ -37,6 +49,14 @@ class Calls:
         """Ended tasks become ready again, with fresh budgets."""
         now = self._store.now()
         return await self._each(ids, lambda task: lifecycle.run_again(task, now))
+
+    async def delete(self, ids: Sequence[bytes]) -> list[CallOutcome]:
+        """Ended tasks are removed with their history; one that has not ended stays."""
+        removed = await self._store.remove(list(dict.fromkeys(ids)))
+        gone = [task_id for task_id, state in removed.items() if state is not None and state.ended]
+        if gone and self._herald.listening:
+            self._herald.removed(gone)
+        return [_deleted(task_id, removed.get(task_id)) for task_id in ids]
 
     async def _each(self, ids: Sequence[bytes], transition: Callable[[Task], Move | None]) -> list[CallOutcome]:
         outcomes: dict[bytes, CallOutcome] = {}
@@ -76,7 +96,8 @@ class Calls:
         wished = self._wish(tasks, changes)
         try:
             applied = await self._store.apply(changes)
-        except BaseException:
+        except BaseException as error:
+            self._watch.failed(error)
             _unwish(wished)
             raise
         _unwish([task for task in wished if task.seq not in applied.accepted])
@@ -109,6 +130,15 @@ class Calls:
             seat = self._roster.seat(number)
             if seat is not None and not seat.detached:
                 seat.door.cancel(asked, "cancelled by caller")
+
+
+def _deleted(task_id: bytes, state: State | None) -> CallOutcome:
+    if state is None:
+        return CallOutcome(task_id, refusal=NotFound.task(task_id_text(task_id)))
+    if state.ended:
+        return CallOutcome(task_id, "deleted")
+    words = f"the task is {state.name.lower()}: only an ended task can be deleted; cancel it first"
+    return CallOutcome(task_id, state.name.lower(), refusal=Conflict(words, code="not_finished"))
 
 
 def _unwish(tasks: Sequence[Task]) -> None:

@@ -15,6 +15,7 @@ from rota.engine.aftermath import Aftermath
 from rota.engine.gauges import Gauges
 from rota.engine.roster import Roster
 from rota.engine.settings import EngineSettings
+from rota.engine.store_watch import StoreWatch
 from rota.engine.timer import Timer
 from rota.life.duty import Errands, keep
 from rota.life.failpoint import failpoint
@@ -34,10 +35,13 @@ Place = tuple[int, int]
 class Caretaker:
     """One per node."""
 
-    def __init__(self, store: Store, roster: Roster, gauges: Gauges, settings: EngineSettings) -> None:
+    def __init__(
+        self, store: Store, roster: Roster, gauges: Gauges, watch: StoreWatch, settings: EngineSettings
+    ) -> None:
         self._store = store
         self._roster = roster
         self._gauges = gauges
+        self._watch = watch
         self._settings = settings
         self._wake = asyncio.Event()
         self.timer = Timer(store.now, self._wake.set)
@@ -60,9 +64,11 @@ class Caretaker:
             await self._round(aftermath)
             if (due := await self._store.next_due()) is not None:
                 self.timer.by(max(due, self._thaw(due)))
-        except RotaError:
+        except RotaError as error:
+            self._watch.failed(error)
             self._freeze(self._store.now())
             raise
+        self._watch.worked()
         await self._wake.wait()
 
     def look(self) -> None:

@@ -11,10 +11,15 @@ import heapq
 from collections.abc import Callable, Coroutine, Sequence
 
 from rota.contract.coordination import ReadyIndex
+from rota.contract.herald import Herald
 from rota.contract.store import Store
-from rota.engine.fronts import Fronts
+from rota.engine.fronts import Crew, Front, Fronts
+from rota.engine.gate import Rule
+from rota.engine.gauges import Gauges
+from rota.engine.limits import Limits
 from rota.engine.roster import Roster, Seat
 from rota.engine.settings import EngineSettings
+from rota.engine.store_watch import StoreWatch
 from rota.engine.timer import Timer
 from rota.life.duty import Errands
 from rota.life.failpoint import failpoint
@@ -40,13 +45,28 @@ class Dispatch:
     undelivered: GiveBack
     """Takes back leased tasks whose worker was gone before it could be told. Set by the engine."""
 
-    def __init__(self, store: Store, index: ReadyIndex, roster: Roster, timer: Timer, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        index: ReadyIndex,
+        roster: Roster,
+        timer: Timer,
+        gauges: Gauges,
+        herald: Herald,
+        watch: StoreWatch,
+        settings: EngineSettings,
+    ) -> None:
         self._store = store
         self._index = index
         self._roster = roster
         self._timer = timer
+        self._gauges = gauges
+        self._herald = herald
+        self._watch = watch
         self._settings = settings
-        self._fronts = Fronts(index, roster)
+        self._alarm = Timer(store.now, self.kick)
+        self.limits = Limits(store.now, self._alarm.by)
+        self._fronts = Fronts(index, roster, self.limits)
         self._rounds = Errands("dispatch")
         self._kicked = False
         self._refilling = False
@@ -72,12 +92,18 @@ class Dispatch:
         picks: list[Pick] = []
         by_lane: dict[Lane, list[Task]] = {}
         for task in tasks:
-            if task.state is State.READY and task.spec.order_key is None:
-                by_lane.setdefault(task.spec.lane, []).append(task)
+            spec = task.spec
+            # What becomes of the others hangs on other tasks, which the store alone knows.
+            if task.state is State.READY and not (spec.order_key or spec.after or spec.unique_mode == "replace"):
+                by_lane.setdefault(spec.lane, []).append(task)
         for lane, fresh in by_lane.items():
             if self._index.empty(lane):
                 fresh.sort(key=_line)
-                picks += self._place(fresh, self._roster.eligible(lane))
+                rule = self.limits.rule(lane)
+                if rule is not None or lane.key is not None:
+                    picks += self._place_within(rule, lane, fresh)
+                else:
+                    picks += self._place(fresh, self._roster.eligible(lane))
         for seat, task in picks:
             lifecycle.claim(task, seat.number, now, self._settings.lease_ttl).onto(task)
         return picks
@@ -87,6 +113,7 @@ class Dispatch:
         for seat, task in picks:
             seat.drop(task.id)
         if picks:
+            self._not_leased([task for _, task in picks])
             self.kick()
 
     def accepted(self, picks: Sequence[Pick], tasks: Sequence[Task], *, complete: bool) -> None:
@@ -96,7 +123,8 @@ class Dispatch:
             void = [pick for pick in picks if id(pick[1]) not in kept]
             self.take_back(void)
             picks = [pick for pick in picks if id(pick[1]) in kept]
-        if picks:
+        if picks := [pick for pick in picks if _is_still_its(*pick)]:
+            self._leased([task for _, task in picks])
             self._assign(picks, frozenset())
         if len(picks) < len(tasks):
             self.ready([task for task in tasks if task.state is not State.RUNNING])
@@ -104,6 +132,7 @@ class Dispatch:
     async def stop(self) -> None:
         """No new rounds; waits for those under way."""
         self._stopped = True
+        self._alarm.cancel()
         if self._recall is not None:
             self._recall.cancel()
         await self._rounds.done()
@@ -115,29 +144,78 @@ class Dispatch:
         picks = self._choose()
         if picks:
             self._rounds.run(self._claim(picks))
+            if len(picks) >= MOST_A_ROUND:
+                self.kick()
         elif self._must_refill():
             self._rounds.run(self._refill())
         self._watch_the_idle()
 
     def _choose(self) -> list[Pick]:
         self._fronts.learn()
-        heads = [
-            (*head, order, front) for order, front in enumerate(self._fronts) if (head := front.head()) is not None
-        ]
+        heads = [(*head, order, crew) for order, crew in enumerate(self._fronts) if (head := crew.head()) is not None]
         heapq.heapify(heads)
         picks: list[Pick] = []
         while heads and len(picks) < MOST_A_ROUND:
-            _, _, order, front = heapq.heappop(heads)
-            if not (seats := front.free()):
+            _, _, order, crew = heapq.heappop(heads)
+            if not (seats := crew.free()) or (front := crew.first()) is None:
                 continue
-            lane, room = front.pop(), sum(seat.room for seat in seats)
-            nexts = [place for place in (front.head(), heads[0][:2] if heads else None) if place is not None]
-            taken = self._index.take(lane, min(room, MOST_A_ROUND), min(nexts, default=None))
-            picks += self._place(taken, seats)
-            self._fronts.put(lane)
-            if (head := front.head()) is not None:
-                heapq.heappush(heads, (*head, order, front))
+            room = min(sum(seat.room for seat in seats), MOST_A_ROUND)
+            if front.rule is None or (room := min(room, front.rule.room(self._store.now()))):
+                picks += self._place_next(crew, front, seats, room, heads[0][:2] if heads else None)
+            else:
+                self._fronts.shut(crew, front)
+            if (head := crew.head()) is not None:
+                heapq.heappush(heads, (*head, order, crew))
         return picks
+
+    def _place_next(
+        self, crew: Crew, front: Front, seats: Sequence[Seat], room: int, other: tuple[int, int] | None
+    ) -> list[Pick]:
+        """Places up to `room` tasks of the front's first lane, as far as they come before those of the `other` crews."""
+        lane = front.pop()
+        nexts = [place for place in (crew.head(), other) if place is not None]
+        until = min(nexts, default=None)
+        taken = self._index.take(lane, room, until) if lane.key is None else self._take_keyed(front, lane, room, until)
+        placed = self._place(taken, seats)
+        if front.rule is not None or lane.key is not None:
+            self.limits.enter(front.rule, [task for _, task in placed])
+        self._fronts.put(lane)
+        return placed
+
+    def _take_keyed(self, front: Front, lane: Lane, room: int, until: tuple[int, int] | None) -> list[Task]:
+        """Takes what the lane's concurrency key has room for; parks the lane where that is nothing."""
+        first = self._index.first(lane)
+        if first is None or lane.key is None:
+            return []
+        allowed = self.limits.key_room(front.rule, lane.key, first.spec.concurrency_limit)
+        if not allowed:
+            self.limits.park(front.rule, lane, first)
+            return []
+        taken = self._index.take(lane, min(room, allowed), until)
+        fitting = self.limits.fitting(taken)
+        if fitting < len(taken):
+            self._index.push(taken[fitting:])
+        return taken[:fitting]
+
+    def _place_within(self, rule: Rule | None, lane: Lane, fresh: Sequence[Task]) -> list[Pick]:
+        """Places as many of these new tasks of a lane as its limits leave room for."""
+        allowed = rule.room(self._store.now()) if rule is not None else len(fresh)
+        if lane.key is not None and allowed:
+            if self.limits.waited_for(lane.key):
+                return []
+            allowed = min(allowed, self.limits.key_room(rule, lane.key, fresh[0].spec.concurrency_limit))
+            allowed = self.limits.fitting(fresh[:allowed])
+        placed = self._place(fresh[:allowed], self._roster.eligible(lane))
+        self.limits.enter(rule, [task for _, task in placed])
+        return placed
+
+    def _leased(self, tasks: Sequence[Task]) -> None:
+        if self.limits.active or self.limits.counting:
+            self.limits.granted(tasks)
+
+    def _not_leased(self, tasks: Sequence[Task]) -> None:
+        if self.limits.active or self.limits.counting:
+            self.limits.refused(tasks)
 
     def _place(self, tasks: Sequence[Task], eligible: Sequence[Seat]) -> list[Pick]:
         """Gives tasks, in order, each to the least loaded seat with room; takes that room."""
@@ -172,25 +250,32 @@ class Dispatch:
         try:
             applied = await self._store.apply(claims)
         except BaseException as error:
+            self._watch.failed(error)
             await self._undo(picks)
             if not isinstance(error, RotaError):
                 raise
             return
         failpoint("dispatch.after_claim")
         granted: list[Pick] = []
+        refused: list[Task] = []
         suspects: set[int] = set()
         for pick, change in zip(picks, claims, strict=True):
             seat, task = pick
             if task.seq not in applied.accepted:
                 seat.drop(task.id)
+                refused.append(task)
                 continue
             if task.reason in SUSPECT:
                 suspects.add(task.seq)
             change.onto(task)
             granted.append(pick)
         if granted:
+            self._leased([task for _, task in granted])
             self._assign(granted, frozenset(suspects))
-        if len(granted) < len(picks):
+            if self._herald.listening:
+                self._herald.tasks([task for _, task in granted])
+        if refused:
+            self._not_leased(refused)
             self.kick()
         if self._must_refill():
             await self._refill()
@@ -199,6 +284,7 @@ class Dispatch:
         """The store is away: the places are free again, the tasks back in line, and the next look is after a pause."""
         for seat, task in picks:
             seat.drop(task.id)
+        self._not_leased([task for _, task in picks])
         self._index.push(task for _, task in picks)
         await asyncio.sleep(STORE_AWAY_PAUSE)
         self.kick()
@@ -207,6 +293,7 @@ class Dispatch:
         by_seat: dict[Seat, list[Task]] = {}
         for seat, task in picks:
             by_seat.setdefault(seat, []).append(task)
+        self._gauges.leased(picks)
         # A worker may be heard of and still not renew: the lapse of what it was given has an alarm of its own.
         self._timer.by(self._store.now() + self._settings.lease_ttl)
         for seat, tasks in by_seat.items():
@@ -258,6 +345,12 @@ class Dispatch:
             seat.recalled_at = now
             seat.door.recall(count)
         self._watch_the_idle()
+
+
+def _is_still_its(seat: Seat, task: Task) -> bool:
+    """Whether the seat has the task by its first lease: its worker may have come anew before that was heard of, and the
+    task been given back."""
+    return task.state is State.RUNNING and task.attempt == 1 and seat.held.get(task.id) is task
 
 
 def _line(task: Task) -> int:

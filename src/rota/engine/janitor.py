@@ -36,7 +36,7 @@ class Janitor:
         """Everything that is due now; answers how many tasks went."""
         gone = 0
         while True:
-            removed = await self._store.purge(CHUNK, self._settings.keep_succeeded)
+            removed = await self._store.purge(CHUNK, self._settings.keep_succeeded, self._settings.keep_audit)
             gone += removed
             if removed < CHUNK:
                 return gone

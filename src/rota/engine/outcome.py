@@ -9,6 +9,7 @@ from rota.engine.aftermath import Aftermath
 from rota.engine.dispatch import Dispatch
 from rota.engine.roster import Seat
 from rota.engine.settings import EngineSettings
+from rota.engine.store_watch import StoreWatch
 from rota.life.failpoint import failpoint
 from rota.model import lifecycle
 from rota.model.change import Change
@@ -41,12 +42,14 @@ class Outcome:
         store: Store,
         dispatch: Dispatch,
         aftermath: Aftermath,
+        watch: StoreWatch,
         settings: EngineSettings,
         chance: Callable[[], float],
     ) -> None:
         self._store = store
         self._dispatch = dispatch
         self._aftermath = aftermath
+        self._watch = watch
         self._settings = settings
         self._chance = chance
 
@@ -82,7 +85,8 @@ class Outcome:
         failpoint("outcome.before_store")
         try:
             applied = await self._store.apply(changes, patient=not self._aftermath.awaited(tasks))
-        except BaseException:
+        except BaseException as error:
+            self._watch.failed(error)
             seat.give(tasks)
             seat.started.update(task.id for task in tasks)
             raise
@@ -114,16 +118,19 @@ class Outcome:
         again: list[int] = []
         for place in places:
             report, task = reports[place], records.get(reports[place].id)
-            if task is None:
+            if task is None or not seat.reaches(task.spec.lane.group):
                 refused.append(Refused(place, "task_not_found", "no such task: its history may be past its time"))
-            elif task.state is State.RUNNING and (task.attempt, task.worker) == (report.attempt, seat.number):
+                continue
+            if task.state is State.RUNNING and (task.attempt, task.worker) == (report.attempt, seat.number):
                 if any(change.seq == task.seq for change in changes):
                     again.append(place)
                     continue
                 tasks.append(task)
                 written.append(place)
                 changes.append(self._change(task, report, now))
-            elif not _is_repeat(task, seat, report):
+                continue
+            self._dispatch.limits.seen(task)
+            if not _is_repeat(task, seat, report):
                 refused.append(await self._too_late(task, report, place))
         if changes:
             applied = await self._store.apply(changes)
@@ -135,8 +142,9 @@ class Outcome:
         if task.state.ended and task.attempt == report.attempt:
             detail = f"attempt {report.attempt} ended as {task.state.name.lower()} before"
             return Refused(place, "conflict", detail)
-        note = f"{report.verdict.name.lower()} after its lease was lost"
-        await self._store.note_late(task.seq, report.attempt, note)
+        if 0 < report.attempt <= task.attempt:
+            note = f"{report.verdict.name.lower()} after its lease was lost"
+            await self._store.note_late(task.seq, report.attempt, note)
         detail = f"attempt {report.attempt} lost its lease; the task is {task.state.name.lower()} at {task.attempt}"
         return Refused(place, "stale_attempt", detail)
 

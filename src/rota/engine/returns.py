@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from rota.contract.store import Store
 from rota.engine.aftermath import Aftermath
+from rota.engine.dispatch import Dispatch
 from rota.engine.roster import Seat
 from rota.engine.settings import EngineSettings
+from rota.engine.store_watch import StoreWatch
 from rota.model import lifecycle
 from rota.model.change import Change
 from rota.model.errors import RotaError
@@ -17,9 +19,13 @@ from rota.model.task import Reason, Task
 class Returns:
     """Spends nothing of a task's budgets."""
 
-    def __init__(self, store: Store, aftermath: Aftermath, settings: EngineSettings) -> None:
+    def __init__(
+        self, store: Store, dispatch: Dispatch, aftermath: Aftermath, watch: StoreWatch, settings: EngineSettings
+    ) -> None:
         self._store = store
+        self._dispatch = dispatch
         self._aftermath = aftermath
+        self._watch = watch
         self._settings = settings
 
     async def give_back(self, seat: Seat, tasks: Sequence[Task], reason: Reason) -> None:
@@ -29,8 +35,10 @@ class Returns:
         changes: list[Change] = [lifecycle.release(task, now, reason, self._settings.retention) for task in held]
         if not changes:
             return
+        self._dispatch.kick()  # there is room at the seat now, whatever becomes of these
         try:
             applied = await self._store.apply(changes)
-        except RotaError:
+        except RotaError as error:
+            self._watch.failed(error)
             return
         self._aftermath.follow(held, changes, applied)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rota.contract.door import WorkerDoor
 from rota.model.method import NO_OPTIONS, Method, Options
 from rota.model.task import Lane, Task
-from rota.model.worker import Facts, Load
+from rota.model.worker import Facts, Load, WorkerRecord
 
 _SMOOTHING = 0.3
 _MOST_REMEMBERED = 10_000
@@ -18,6 +18,7 @@ class Seat:
 
     __slots__ = (
         "_mean",
+        "confined",
         "detached",
         "door",
         "draining",
@@ -35,7 +36,9 @@ class Seat:
         "recalled_at",
         "seen_at",
         "session_key",
+        "since",
         "started",
+        "stood_down",
         "versions",
     )
 
@@ -52,12 +55,16 @@ class Seat:
         self.in_hand = 0
         self.prefetch = 0
         self.draining = False
+        self.confined = False
+        """Its token is bound to groups: tasks without one are not for it."""
+        self.stood_down = False
+        """Somebody asked that it takes nothing more."""
         self.detached = False
         self.overdue = False
         """One of its leases lapsed though its link is up: it gets nothing until its next heartbeat."""
         self.load = Load()
         self.finished = 0
-        self.seen_at = 0
+        self.since = self.seen_at = 0
         self.recalled_at = 0
         self._mean: float | None = None
         self.learn(facts, methods)
@@ -73,13 +80,13 @@ class Seat:
     @property
     def room(self) -> int:
         """How many more tasks it may be given now."""
-        if self.draining or self.detached or self.overdue:
+        if self.draining or self.stood_down or self.detached or self.overdue:
             return 0
         return self.facts.slots + self.prefetch - self.in_hand
 
     @property
     def idle_slots(self) -> int:
-        if self.draining or self.detached or self.overdue:
+        if self.draining or self.stood_down or self.detached or self.overdue:
             return 0
         return max(0, self.facts.slots - self.in_hand)
 
@@ -90,9 +97,32 @@ class Seat:
     def serves(self, lane: Lane, highest: int | None) -> bool:
         if lane.target is not None and lane.target != self.facts.id:
             return False
-        if lane.group is not None and lane.group not in self.groups:
+        if lane.group not in self.groups and (lane.group is not None or self.confined):
             return False
         return (lane.version or highest) in self.versions.get(lane.method, ())
+
+    def reaches(self, group: str | None) -> bool:
+        """Whether what it says counts for tasks of a group; None: for those without one."""
+        return not self.confined or group in self.groups
+
+    def unstarted(self) -> list[Task]:
+        """What it holds and has not said that it started."""
+        return [task for task in self.held.values() if task.id not in self.started]
+
+    def record(self) -> WorkerRecord:
+        """How it is listed."""
+        return WorkerRecord(
+            self.number,
+            self.facts,
+            self.methods,
+            self.since,
+            self.seen_at,
+            draining=self.draining or self.stood_down,
+            load=self.load,
+            in_hand=self.in_hand,
+            running=len(self.started),
+            finished=self.finished,
+        )
 
     def give(self, tasks: Iterable[Task]) -> None:
         for task in tasks:
@@ -127,8 +157,12 @@ class Roster:
         self._crews: dict[tuple[int, ...], list[Seat]] = {}
         self.version = 0
         """Another number whenever an answer by lane may have become another."""
-        self._declared: dict[str, dict[int, Method]] = {}
-        self._defaults: dict[tuple[str, int | None], Options] = {}
+        self._declared: dict[str, dict[int, Options]] = {}
+        self._within: dict[tuple[str, str], dict[int, Options]] = {}
+        """By group and name: what workers declare for their groups alone."""
+        self._names: set[str] = set()
+        """Of methods that are in one of the two."""
+        self._defaults: dict[tuple[str, int | None, str | None], Options] = {}
 
     def __iter__(self) -> Iterator[Seat]:
         return iter(self._seats.values())
@@ -151,7 +185,10 @@ class Roster:
     def add(self, seat: Seat) -> None:
         self._seats[seat.number] = seat
         self._by_id[seat.facts.id] = seat
-        self.declare(seat.methods)
+        if seat.confined:
+            self.declare_within(seat.facts.groups, seat.methods)
+        else:
+            self.declare(seat.methods)
         self.changed()
 
     def remove(self, seat: Seat) -> None:
@@ -170,9 +207,11 @@ class Roster:
 
         Lanes with the same answer have the same list.
         """
+        if lane.key is not None:
+            lane = lane._replace(key=None)
         known = self._eligible.get(lane)
         if known is None:
-            highest = None if lane.version else self._highest_live(lane.method)
+            highest = None if lane.version else self._highest_live(lane.method, lane.group)
             known = [seat for seat in self._seats.values() if not seat.detached and seat.serves(lane, highest)]
             known = self._crews.setdefault(tuple(seat.number for seat in known), known)
             if len(self._eligible) >= _MOST_REMEMBERED:
@@ -183,28 +222,42 @@ class Roster:
     def declare(self, methods: Iterable[Method]) -> None:
         """Remembers methods, offered now or before."""
         for method in methods:
-            self._declared.setdefault(method.name, {})[method.version] = method
+            self._declared.setdefault(method.name, {})[method.version] = method.defaults
+            self._names.add(method.name)
+        self._defaults.clear()
+
+    def declare_within(self, groups: Iterable[str], methods: Sequence[Method]) -> None:
+        """The same, for tasks of these groups alone. What was declared for all goes before it."""
+        for group in groups:
+            for method in methods:
+                if len(self._within) < _MOST_REMEMBERED or (group, method.name) in self._within:
+                    self._within.setdefault((group, method.name), {})[method.version] = method.defaults
+                    self._names.add(method.name)
         self._defaults.clear()
 
     def offered(self, name: str) -> bool:
         """Some worker has offered the method, now or before."""
-        return name in self._declared
+        return name in self._names
 
-    def defaults(self, name: str, version: int | None) -> Options:
-        """The options declared with a method: of the pinned version, else of the highest live, else the highest known."""
-        known = self._defaults.get((name, version))
+    def defaults(self, name: str, version: int | None, group: str | None) -> Options:
+        """The options declared with a method: of the pinned version, else of the highest live, else the highest known.
+        `group`: as the submit says it, whatever the options say."""
+        if group is not None and (group, name) not in self._within:
+            group = None  # as for all: what is remembered must not grow with the groups
+        known = self._defaults.get((name, version, group))
         if known is None:
-            known = self._look_up_defaults(name, version)
-            if name in self._declared and len(self._defaults) < _MOST_REMEMBERED:
-                self._defaults[name, version] = known
+            known = self._look_up_defaults(name, version, group)
+            if name in self._names and len(self._defaults) < _MOST_REMEMBERED:
+                self._defaults[name, version, group] = known
         return known
 
-    def _look_up_defaults(self, name: str, version: int | None) -> Options:
-        versions = self._declared.get(name)
+    def _look_up_defaults(self, name: str, version: int | None, group: str | None) -> Options:
+        versions = self._declared.get(name, {})
+        if group is not None and (within := self._within.get((group, name))):
+            versions = within | versions
         if not versions:
             return NO_OPTIONS
-        method = versions.get(version or self._highest_live(name) or max(versions))
-        return method.defaults if method is not None else NO_OPTIONS
+        return versions.get(version or self._highest_live(name, group) or max(versions), NO_OPTIONS)
 
     def offers(self, method: Method) -> int:
         """How many live workers offer it."""
@@ -212,8 +265,10 @@ class Roster:
             not seat.detached and method.version in seat.versions.get(method.name, ()) for seat in self._seats.values()
         )
 
-    def _highest_live(self, name: str) -> int | None:
+    def _highest_live(self, name: str, group: str | None) -> int | None:
         versions = [
-            max(seat.versions[name]) for seat in self._seats.values() if not seat.detached and name in seat.versions
+            max(seat.versions[name])
+            for seat in self._seats.values()
+            if not seat.detached and name in seat.versions and seat.reaches(group)
         ]
         return max(versions, default=None)

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 
 from rota.contract.door import WorkerDoor
+from rota.contract.herald import Herald
 from rota.contract.journal import Journal
 from rota.contract.store import Store
 from rota.engine.caretaker import Caretaker
 from rota.engine.dispatch import Dispatch
+from rota.engine.drains import Drains
 from rota.engine.outcome import Outcome
 from rota.engine.returns import Returns
 from rota.engine.roster import Roster, Seat
@@ -48,6 +50,8 @@ class Sessions:
         outcome: Outcome,
         caretaker: Caretaker,
         journal: Journal,
+        drains: Drains,
+        herald: Herald,
         settings: EngineSettings,
     ) -> None:
         self.store = store
@@ -57,6 +61,8 @@ class Sessions:
         self.outcome = outcome
         self.caretaker = caretaker
         self.journal = journal
+        self.drains = drains
+        self.herald = herald
         self.settings = settings
         self._entrance = asyncio.Lock()
         self._errands = Errands("a worker's session")
@@ -72,8 +78,11 @@ class Sessions:
         session_key: bytes,
         draining: bool,
         door: WorkerDoor,
+        confined: bool = False,
     ) -> tuple[WorkerSession, list[Ref]]:
-        """Registers a worker; answers its session, and the attempts in `held` that are no longer its own.
+        """Registers a worker; answers its session, and the attempts in `held` that are no longer its own. A confined one is
+        given tasks of its groups, and none without a group;
+        what it declares counts for those alone, and no report of it is about another.
 
         The same id with the same key is the same worker again: the older door is closed as superseded. Raises Conflict
         (`worker_id_taken`) for the same id with another key.
@@ -85,8 +94,9 @@ class Sessions:
                     f"the worker id {facts.id!r} belongs to another process; start with an id of your own",
                     code="worker_id_taken",
                 )
-            number = await self.store.enlist(facts, methods)
+            number = await self.store.enlist(facts, methods, not confined)
             seat = known or Seat(number, facts, methods, session_key, door)
+            seat.confined = confined
             if known is None:
                 await self._take_up(seat, self._leases.pop(number, ()))
             else:
@@ -95,8 +105,12 @@ class Sessions:
                 seat.learn(facts, methods)
                 seat.door = door
             seat.draining, seat.detached, seat.overdue, seat.seen_at = draining, False, False, self.store.now()
+            seat.since = seat.since or seat.seen_at
+            seat.stood_down = self.drains.holds(facts.id)
             lost = await self._reattach(seat, held)
             self.roster.add(seat)
+        if self.herald.listening:
+            self.herald.worker("joined", seat.record())
         self.dispatch.kick()
         return WorkerSession(self, seat, door), lost
 
@@ -111,6 +125,7 @@ class Sessions:
             for task in tasks:
                 if task.worker is not None:
                     self._leases.setdefault(task.worker, []).append(task.id)
+            self.dispatch.limits.learn(tasks)
             after = (tasks[-1].due_at or 0, tasks[-1].seq)
 
     async def _take_up(self, seat: Seat, ids: Sequence[bytes]) -> None:
@@ -118,7 +133,11 @@ class Sessions:
         if not ids:
             return
         records = await self.store.get(ids)
-        seat.give(task for task in records.values() if task.state is State.RUNNING and task.worker == seat.number)
+        seat.give(
+            task
+            for task in records.values()
+            if task.state is State.RUNNING and task.worker == seat.number and seat.reaches(task.spec.lane.group)
+        )
         seat.started.update(task.id for task in seat.held.values() if task.started_at is not None)
 
     def watch_for_the_missing(self) -> None:
@@ -150,7 +169,7 @@ class Sessions:
         lost: list[Ref] = []
         for item in held:
             task = seat.held.get(item.id) or records.get(item.id)
-            if task is None or not _still_its(task, item, seat.number):
+            if task is None or not _still_its(task, item, seat):
                 lost.append((item.id, item.attempt))
                 continue
             if item.id not in seat.held:
@@ -254,10 +273,13 @@ class WorkerSession:
 
     async def reregister(self, facts: Facts, methods: Sequence[Method], draining: bool) -> None:
         """The worker offers other methods now, or drains."""
-        await self._all.store.enlist(facts, methods)
+        await self._all.store.enlist(facts, methods, not self._seat.confined)
         self._seat.learn(facts, methods)
+        drains = draining and not self._seat.draining
         self._seat.draining = draining
         self._all.roster.add(self._seat)
+        if drains and self._all.herald.listening:
+            self._all.herald.worker("drains", self._seat.record())
         self._all.dispatch.kick()
 
     async def closed(self, drained: bool, reason: str) -> None:
@@ -270,6 +292,11 @@ class WorkerSession:
         seat = self._seat
         seat.detached = True
         self._all.roster.changed()
+        self._all.dispatch.kick()  # an older version of a method may be the highest now
+        if self._all.herald.listening:
+            gone = seat.record()
+            gone.gone_at, gone.gone_reason = self._all.store.now(), reason
+            self._all.herald.worker("left", gone)
         loop = asyncio.get_running_loop()
         loop.call_later((self._all.settings.closed_lease_ttl / SECOND) * 2 + 1, self._forget)
         if self._all.stopping:
@@ -309,5 +336,7 @@ class WorkerSession:
         return self._seat.door is self._door and not self._seat.detached
 
 
-def _still_its(task: Task, item: Held, number: int) -> bool:
-    return task.state is State.RUNNING and task.attempt == item.attempt and task.worker == number
+def _still_its(task: Task, item: Held, seat: Seat) -> bool:
+    if task.state is not State.RUNNING or task.attempt != item.attempt or task.worker != seat.number:
+        return False
+    return item.id in seat.held or seat.reaches(task.spec.lane.group)

@@ -18,6 +18,8 @@ class EngineSettings:
     retention: Retention = field(default_factory=Retention)
     keep_succeeded: int = 1_000_000
     """Rows; older succeeded tasks beyond it are removed before their time."""
+    keep_audit: int = 100_000
+    """Lines of the audit log; older ones beyond it are removed."""
     max_payload: int = 1024 * 1024
     max_batch: int = 1_000
     max_queued: int = 10_000_000

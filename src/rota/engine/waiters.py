@@ -16,11 +16,13 @@ class Waiters:
         self._by_waiter: dict[WaiterDoor, set[bytes]] = {}
 
     def add(self, ids: Iterable[bytes], waiter: WaiterDoor) -> None:
-        waits = self._by_waiter.setdefault(waiter, set())
+        waits = self._by_waiter.get(waiter, set())
         for task_id in ids:
             if task_id not in waits:
                 waits.add(task_id)
                 self._by_task.setdefault(task_id, []).append(waiter)
+        if waits:
+            self._by_waiter[waiter] = waits
 
     def remove(self, waiter: WaiterDoor, ids: Sequence[bytes] | None = None) -> None:
         waits = self._by_waiter.get(waiter)
@@ -28,6 +30,10 @@ class Waiters:
             return
         for task_id in list(waits) if ids is None else ids:
             self._part(task_id, waiter)
+
+    def waited_for(self) -> list[bytes]:
+        """The ids of all tasks that somebody waits for."""
+        return list(self._by_task)
 
     def any_for(self, tasks: Iterable[Task]) -> bool:
         """Somebody waits for one of these."""

@@ -15,12 +15,13 @@ from rota.engine.engine import Engine
 from rota.engine.sessions import WorkerSession
 from rota.engine.settings import EngineSettings
 from rota.life.clock import ManualClock
+from rota.model.control import Control
 from rota.model.failure import Failure
 from rota.model.method import NO_OPTIONS, Method, Options
 from rota.model.report import Held, Refused, Report, Verdict
 from rota.model.submission import Submission
 from rota.model.task import State, Task
-from rota.model.worker import Facts
+from rota.model.worker import Facts, WorkerRecord
 from rota.observe.logs import LogBook
 from rota.storage.memory import MemoryStore
 
@@ -37,9 +38,11 @@ class ScriptedWorker:
         self.cancelled: list[tuple[bytes, int]] = []
         self.recalled = 0
         self.closed: int | None = None
+        self.told_to_end = ""
         self.news = asyncio.Event()
         self.session: WorkerSession
         self.lost: list[tuple[bytes, int]] = []
+        self.confined = False
 
     def assign(self, tasks: Sequence[Task], announce: frozenset[int]) -> None:
         self.tasks += [(task.id, task.attempt) for task in tasks]
@@ -56,11 +59,16 @@ class ScriptedWorker:
 
     def drain(self, reconnect_to: Sequence[str]) -> None: ...
 
+    def shut_down(self, reason: str) -> None:
+        self.told_to_end = reason
+
     def close(self, code: int, reason: str) -> None:
         self.closed = code
 
     async def connect(self, held: Sequence[Held] = (), draining: bool = False) -> list[tuple[bytes, int]]:
-        self.session, lost = await self.engine.connect(self.facts, self.methods, held, self.key, draining, self)
+        self.session, lost = await self.engine.connect(
+            self.facts, self.methods, held, self.key, draining, self, self.confined
+        )
         return lost
 
     async def gets(self, count: int) -> list[tuple[bytes, int]]:
@@ -83,6 +91,29 @@ class ScriptedWorker:
 
     def starts(self, *refs: tuple[bytes, int]) -> None:
         self.session.started([Held(task_id, attempt, 1) for task_id, attempt in refs])
+
+
+class Hearing:
+    """A Herald that writes down what it is told, as it stands then."""
+
+    def __init__(self) -> None:
+        self.listening = True
+        self.heard: list[tuple[object, ...]] = []
+
+    def tasks(self, tasks: Sequence[Task]) -> None:
+        self.heard += [("task", task.id, task.state) for task in tasks]
+
+    def removed(self, ids: Sequence[bytes]) -> None:
+        self.heard += [("removed", task_id) for task_id in ids]
+
+    def worker(self, kind: str, worker: WorkerRecord) -> None:
+        self.heard.append((kind, worker.facts.id))
+
+    def control(self, control: Control) -> None:
+        self.heard.append(("control", control.scope, control.name))
+
+    def node(self, kind: str, detail: str = "") -> None:
+        self.heard.append(("node", kind))
 
 
 class Waiting:
@@ -113,13 +144,19 @@ class Rig:
         self.store, self.clock = store, clock
         self.index = LocalIndex(store)
         self.journal = LogBook(store)
-        self.engine = Engine(store, self.index, self.journal, settings, chance=lambda: 0.0)
+        self.herald = Hearing()
+        self.engine = Engine(store, self.index, self.journal, settings, lambda: 0.0, self.herald)
         self._settings = settings
         self._numbers = itertools.count(1)
 
     def restarted(self) -> Rig:
         """A second engine over the same store, as after a crash."""
         return Rig(self.store, self.clock, self._settings)
+
+    async def begins(self) -> None:
+        """For a restarted one: what a node does when it opens."""
+        await self.index.open()
+        await self.engine.start()
 
     async def worker(
         self,
@@ -130,11 +167,13 @@ class Rig:
         key: bytes = b"k",
         weight: int = 1,
         held: Sequence[Held] = (),
+        connects: bool = True,
     ) -> ScriptedWorker:
         offered = [Method(m) if isinstance(m, str) else m for m in methods or ("m",)]
         facts = Facts(worker_id or f"w{next(self._numbers)}", groups=groups, slots=slots, weight=weight)
         worker = ScriptedWorker(self.engine, facts, offered, key)
-        worker.lost = await worker.connect(held)
+        if connects:
+            worker.lost = await worker.connect(held)
         return worker
 
     async def submit(self, method: str = "m", count: int = 1, **rest: object) -> list[bytes]:
@@ -151,6 +190,11 @@ class Rig:
     ) -> list[Receipt]:
         batch = [Submission(uuid_utils.uuid7().bytes, method, options=options, **rest) for _ in range(count)]
         return await self.engine.submit(batch, waiter=waiter, atomic=atomic)
+
+    async def settled(self) -> None:
+        """Lets everything happen that can happen without the clock or anybody's word."""
+        for _ in range(50):
+            await asyncio.sleep(0)
 
     async def task(self, task_id: bytes) -> Task:
         return (await self.store.get([task_id]))[task_id]

@@ -236,6 +236,13 @@ async def test_many_more_tasks_than_the_window_all_get_through_in_order(rig, mon
     assert seen == ids
 
 
+async def test_more_than_fits_in_one_round_goes_out_in_several(rig, monkeypatch) -> None:
+    monkeypatch.setattr("rota.engine.dispatch.MOST_A_ROUND", 20)
+    ids = await rig.submit(count=50)
+    worker = await rig.worker(slots=64)
+    assert [task_id for task_id, _ in await worker.gets(50)] == ids
+
+
 @pytest.mark.engine(prefetch=0)
 async def test_settings_reach_the_dispatch(rig) -> None:
     assert rig.engine.settings == EngineSettings(prefetch=0)
