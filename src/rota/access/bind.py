@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import shlex
+from pathlib import Path
 
 from rota.model.errors import RefusesToStart
 
@@ -13,16 +15,22 @@ def is_loopback(host: str) -> bool:
     if bare.lower() == "localhost":
         return True
     try:
-        return ipaddress.ip_address(bare).is_loopback
+        address = ipaddress.ip_address(bare)
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
-def check_bind(host: str, has_token: bool, tls: bool, behind_tls_proxy: bool) -> None:
-    """Raises RefusesToStart (`unsafe_bind`) for an address that others can reach, where a token or TLS lacks."""
+def check_bind(host: str, has_token: bool, tls: bool, behind_tls_proxy: bool, data: Path | None = None) -> None:
+    """Raises RefusesToStart (`unsafe_bind`) for an address that others can reach, where a token or TLS lacks.
+
+    `has_token`: one that somebody has made, and that holds; the first token, which the node makes, does not count.
+    """
+    make = f"make a token first: rota token create admin --role admin{_where(data)}"
     if behind_tls_proxy and not has_token:
         raise RefusesToStart(
-            "behind a proxy anybody may come through it: make a token first (--token-file FILE), "
+            f"behind a proxy anybody may come through it, and no token is set; {make} (or give --token-file FILE), "
             "or leave --behind-tls-proxy off and listen on 127.0.0.1",
             code="unsafe_bind",
         )
@@ -30,8 +38,8 @@ def check_bind(host: str, has_token: bool, tls: bool, behind_tls_proxy: bool) ->
         return
     if not has_token:
         raise RefusesToStart(
-            f"{host or 'every address'} can be reached from other machines, and no token is set: "
-            "set one (--token-file FILE), or listen on 127.0.0.1",
+            f"{host or 'every address'} can be reached from other machines, and no token is set; {make} "
+            "(or give --token-file FILE), or listen on 127.0.0.1",
             code="unsafe_bind",
         )
     if not tls and not behind_tls_proxy:
@@ -40,3 +48,7 @@ def check_bind(host: str, has_token: bool, tls: bool, behind_tls_proxy: bool) ->
             "give --tls-cert and --tls-key, or --behind-tls-proxy where a proxy does TLS",
             code="unsafe_bind",
         )
+
+
+def _where(data: Path | None) -> str:
+    return "" if data is None else f" --data {shlex.quote(str(data))}"

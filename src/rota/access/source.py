@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 
 _NETWORK_BITS = 64
 
 
+@functools.lru_cache(4_096)
 def source_of(address: str) -> str:
     """An IPv4 address itself; of an IPv6 address its /64, since whoever has one has all of it. Other texts stay as they are."""
     try:

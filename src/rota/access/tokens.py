@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rota.access.roles import ALL_ROLES, Role
 from rota.access.secret_file import check_private
 from rota.model.errors import RefusesToStart
+from rota.telemetry.redaction import redactor
 
 MIN_SECRET = 32
 _WELL_KNOWN = (
@@ -39,16 +40,21 @@ def make_secret() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A secret's hash, and what it allows."""
+    """A secret's hash, and what it allows. `kid` tells such tokens apart, and nothing of the secret."""
 
     digest: bytes
     roles: frozenset[str]
+    name: str = ""
+    kid: str = ""
 
     @classmethod
-    def of(cls, secret: str, roles: Iterable[str] = (Role.ADMIN,)) -> Token:
-        """Raises RefusesToStart (`weak_token`, `unknown_role`)."""
+    def of(cls, secret: str, roles: Iterable[str] = (Role.ADMIN,), name: str = "") -> Token:
+        """Raises RefusesToStart (`weak_token`, `unknown_role`). Without a name its roles stand for one."""
         check_secret(secret)
-        return cls(digest_of(secret), check_roles(roles))
+        redactor.learn(secret)
+        digest, said = digest_of(secret), check_roles(roles)
+        kid = "file-" + hashlib.sha256(digest).hexdigest()[:12]
+        return cls(digest, said, name or f"{'+'.join(sorted(said))} token", kid)
 
 
 class Tokens:
@@ -56,18 +62,32 @@ class Tokens:
 
     def __init__(self, tokens: Iterable[Token] = ()) -> None:
         self._tokens = tuple(tokens)
+        self._roles: dict[str, frozenset[str]] = {}
+        for token in self._tokens:
+            self._roles[token.kid] = self._roles.get(token.kid, _NO_ROLES) | token.roles
 
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def roles_of(self, secret: str) -> frozenset[str]:
-        """The roles that a presented secret gives; none for an unknown one."""
-        digest = digest_of(secret)
-        found = _NO_ROLES
+    def __iter__(self) -> Iterator[Token]:
+        return iter(self._tokens)
+
+    def find(self, digest: bytes) -> Token | None:
+        """The token of a presented secret. One that stands there twice has the roles of both."""
+        found: Token | None = None
         for token in self._tokens:
             if hmac.compare_digest(token.digest, digest):
-                found |= token.roles
+                found = token if found is None else replace(token, roles=token.roles | found.roles)
         return found
+
+    def holds(self, kid: str, roles: frozenset[str]) -> bool:
+        """Whether there is such a token that still has these roles."""
+        return roles <= self._roles.get(kid, _NO_ROLES) if roles else kid in self._roles
+
+    def roles_of(self, secret: str) -> frozenset[str]:
+        """The roles that a presented secret gives; none for an unknown one."""
+        found = self.find(digest_of(secret))
+        return found.roles if found is not None else _NO_ROLES
 
 
 def read_tokens(path: Path) -> Tokens:

@@ -87,30 +87,30 @@ def test_made_secrets_are_strong_and_differ() -> None:
 
 
 def test_open_mode_gives_every_role() -> None:
-    assert Policy(open_mode=True).roles(None) == ALL_ROLES
-    assert Policy(open_mode=True).roles("whatever") == ALL_ROLES
+    assert Policy(open_mode=True).admit(None).roles == ALL_ROLES
+    assert Policy(open_mode=True).admit("whatever").roles == ALL_ROLES
 
 
 def test_a_token_ends_open_mode() -> None:
     policy = Policy(open_mode=True, tokens=Tokens([Token.of(SECRET, ["viewer"])]))
-    assert policy.roles(SECRET) == {"viewer"}
+    assert policy.admit(SECRET).roles == {"viewer"}
     with pytest.raises(NotAuthenticated):
-        policy.roles(None)
+        policy.admit(None)
 
 
 @pytest.mark.parametrize("presented", [None, "", " ", OTHER, SECRET + "x", "\ud800"])
 def test_no_token_and_a_bad_one_are_refused_in_the_same_words(presented: str | None) -> None:
     policy = Policy(open_mode=False, tokens=Tokens([Token.of(SECRET)]))
     with pytest.raises(NotAuthenticated) as error:
-        policy.roles(presented)
+        policy.admit(presented)
     with pytest.raises(NotAuthenticated) as none:
-        policy.roles(None)
+        policy.admit(None)
     assert error.value.detail == none.value.detail
 
 
 def test_without_tokens_and_not_open_nobody_is_let_in() -> None:
     with pytest.raises(NotAuthenticated):
-        Policy(open_mode=False).roles("")
+        Policy(open_mode=False).admit("")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def tries(policy: Policy, count: int, source: str = "203.0.113.7") -> list[str]:
     codes = []
     for number in range(count):
         with pytest.raises((NotAuthenticated, Overloaded)) as error:
-            policy.roles(f"a wrong token, the {number}th", source)
+            policy.admit(f"a wrong token, the {number}th", source)
         codes.append(error.value.code)
     return codes
 
@@ -173,18 +173,18 @@ def test_the_eleventh_wrong_token_in_a_minute_has_to_wait_until_the_minute_is_ov
     assert tries(policy, 12) == ["not_authenticated"] * 10 + ["too_many_logins"] * 2
     clock.advance(59)
     with pytest.raises(Overloaded, match="come again in 1 s") as error:
-        policy.roles(SECRET, "203.0.113.7")
+        policy.admit(SECRET, "203.0.113.7")
     assert look_of(error.value)[1:] == (429, "RESOURCE_EXHAUSTED", 1_000_000)
     clock.advance(1)
-    assert policy.roles(SECRET, "203.0.113.7") == {"client"}
+    assert policy.admit(SECRET, "203.0.113.7").roles == {"client"}
 
 
 def test_others_do_not_wait_for_it_nor_does_a_token_that_is_known_from_there() -> None:
     policy = guarded(ManualClock())
-    assert policy.roles(SECRET, "203.0.113.7")
+    assert policy.admit(SECRET, "203.0.113.7")
     tries(policy, 20)
-    assert policy.roles(SECRET, "203.0.113.7")
-    assert policy.roles(SECRET, "203.0.113.8")
+    assert policy.admit(SECRET, "203.0.113.7")
+    assert policy.admit(SECRET, "203.0.113.8")
     assert tries(policy, 1) == ["too_many_logins"]
 
 
@@ -202,8 +202,8 @@ def test_no_token_and_no_source_are_not_counted() -> None:
     assert policy.wrong_tokens == 50
     for _ in range(50):
         with pytest.raises(NotAuthenticated):
-            policy.roles(None, "203.0.113.7")
-    assert policy.roles(SECRET, "203.0.113.7")
+            policy.admit(None, "203.0.113.7")
+    assert policy.admit(SECRET, "203.0.113.7")
 
 
 def test_what_is_remembered_of_wrong_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,16 +211,16 @@ def test_what_is_remembered_of_wrong_tokens_is_bounded(monkeypatch: pytest.Monke
     policy = guarded(ManualClock())
     for number in range(1_000):
         tries(policy, 1, source=str(number))
-        policy.roles(SECRET, str(number))
+        policy.admit(SECRET, str(number))
     assert len(policy._failed._failures) == len(policy._failed._welcome) == 100
 
 
 def test_other_tokens_are_taken_from_now_on() -> None:
     policy = guarded(ManualClock())
     policy.renew(Tokens([Token.of(OTHER, ["worker"])]))
-    assert policy.roles(OTHER) == {"worker"}
+    assert policy.admit(OTHER).roles == {"worker"}
     with pytest.raises(NotAuthenticated):
-        policy.roles(SECRET)
+        policy.admit(SECRET)
 
 
 @pytest.mark.parametrize(
