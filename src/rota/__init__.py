@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from rota.model.version import VERSION
 
 if TYPE_CHECKING:
+    from rota.client.batch_handle import BatchHandle as BatchHandle
     from rota.client.client import AsyncClient as AsyncClient
     from rota.client.handle import Handle as Handle
     from rota.client.sync import Client as Client
+    from rota.client.tls import Tls as Tls
     from rota.face.app import App as App
     from rota.face.task import Task as Task
     from rota.house import Node as Node
@@ -45,6 +47,7 @@ _ERRORS = (
 _WHERE = {
     "App": "rota.face.app",
     "AsyncClient": "rota.client.client",
+    "BatchHandle": "rota.client.batch_handle",
     "Cancel": "rota.worker.context",
     "Client": "rota.client.sync",
     "Context": "rota.worker.context",
@@ -52,6 +55,7 @@ _WHERE = {
     "Node": "rota.house",
     "Retry": "rota.worker.context",
     "Task": "rota.face.task",
+    "Tls": "rota.client.tls",
     "Worker": "rota.worker.runtime",
     **dict.fromkeys(_ERRORS.split(), "rota.model.errors"),
 }
@@ -59,6 +63,7 @@ _WHERE = {
 __all__ = [
     "App",
     "AsyncClient",
+    "BatchHandle",
     "Cancel",
     "CannotConnect",
     "Client",
@@ -80,6 +85,7 @@ __all__ = [
     "TaskExpired",
     "TaskFailed",
     "TaskTimedOut",
+    "Tls",
     "Unavailable",
     "WaitTimeout",
     "Worker",

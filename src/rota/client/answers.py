@@ -69,6 +69,12 @@ def read_task(task: pb.Task) -> TaskView:
         task.timeout / 1e6 if task.timeout else None,
         tuple(_attempt(attempt) for attempt in task.attempts),
         _progress(task.progress) if task.HasField("progress") else None,
+        tuple(map(task_id_text, task.after)),
+        task.on_parent_failure,
+        task.batch,
+        task.concurrency_key,
+        task.concurrency_limit,
+        task.unique_mode,
     )
 
 
@@ -155,7 +161,7 @@ def read_stats(stats: pb.Stats) -> StatsView:
     )
 
 
-_DURATIONS = frozenset({"retry_delay", "retry_max_delay", "timeout", "expires", "delay", "result_ttl"})
+_DURATIONS = frozenset({"retry_delay", "retry_max_delay", "timeout", "expires", "delay", "result_ttl", "debounce"})
 
 
 def _as_said(name: str, value: Any) -> Any:

@@ -25,14 +25,19 @@ LOG_PAGE = 1_000
 # ---------------------------------------------------------------- submits
 
 
-def frames_of(core: Core, calls: Iterable[AnyCall]) -> Iterator[list[pb.NewTask]]:
-    """New tasks in portions that each fit into one frame. Raises InvalidInput (`payload_too_large`)."""
+def frames_of(core: Core, calls: Iterable[AnyCall], batch: str = "") -> Iterator[list[pb.NewTask]]:
+    """New tasks in portions that each fit into one frame. Raises InvalidInput (`payload_too_large`).
+
+    `batch`: of those that do not say their own.
+    """
     most, payload = core.max_batch, core.max_payload
     tasks: list[pb.NewTask] = []
     size = 0
     for each in as_calls(calls):
         check_size(each.params, payload)
         new = each.new()
+        if batch and not new.batch:
+            new.batch = batch
         weight = new.ByteSize() + 8
         if tasks and (len(tasks) >= most or size + weight > FRAME_BYTES):
             yield tasks.copy()
@@ -44,9 +49,12 @@ def frames_of(core: Core, calls: Iterable[AnyCall]) -> Iterator[list[pb.NewTask]
         yield tasks
 
 
-async def submit_batches(core: Core, calls: Iterable[AnyCall], *, atomic: bool = False) -> list[Receipt]:
+async def submit_batches(
+    core: Core, calls: Iterable[AnyCall], *, atomic: bool = False, batch: str = ""
+) -> list[Receipt]:
     """The receipts in order. A frame that fails as a whole raises, after all were answered."""
-    frames = iter([_only(frames_of(core, calls))]) if atomic else frames_of(core, calls)
+    made = frames_of(core, calls, batch)
+    frames = iter([_only(made)]) if atomic else made
     room = asyncio.Semaphore(SUBMITS_OUT)
     answers: list[asyncio.Future[list[Receipt]]] = []
     for tasks in frames:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
 from rota.client.payload import encode
-from rota.client.said import Said, read_options
+from rota.client.said import Said, read_after, read_options
 from rota.client.task_id import new_id
 from rota.model.errors import InvalidInput
 from rota.model.method import NO_OPTIONS, Options
 from rota.model.record import record
+from rota.telemetry import tracing
 from rota.wire.codec_options import write_options
 from rota.wire.v1 import link_pb2 as pb
 
@@ -27,11 +28,23 @@ class Call:
     idempotency_key: str = ""
     labels: Mapping[str, str] | None = None
     target: str = ""
+    after: tuple[bytes, ...] = ()
+    on_parent_failure: str = ""
+    batch: str = ""
 
     def new(self) -> pb.NewTask:
         """A task with an id of its own. Raises InvalidInput for a text that the wire cannot carry."""
+        made = self._made()
+        if (tracer := tracing.tracer) is not None:
+            named = {"messaging.system": "rota", "messaging.destination.name": self.method}
+            with tracer.span(f"submit {self.method}", "producer", attributes=named) as made.trace:
+                pass
+        return made
+
+    def _made(self) -> pb.NewTask:
         try:
-            if self.options is None and not (self.version or self.idempotency_key or self.labels or self.target):
+            said = self.version or self.idempotency_key or self.labels or self.target or self.after or self.batch
+            if self.options is None and not said:
                 return pb.NewTask(id=new_id(), method=self.method, params=self.params)
             return pb.NewTask(
                 id=new_id(),
@@ -42,6 +55,9 @@ class Call:
                 idempotency_key=self.idempotency_key,
                 labels=self.labels,
                 target=self.target,
+                after=self.after,
+                on_parent_failure=self.on_parent_failure,
+                batch=self.batch,
             )
         except (TypeError, ValueError) as error:
             raise InvalidInput(f"the task cannot be sent: {error}", code="invalid_task") from error
@@ -64,6 +80,9 @@ def call(method: str, params: Any = None, **said: Unpack[Said]) -> Call:
         idempotency_key=rest.pop("idempotency_key", None) or "",
         labels=rest.pop("labels", None),
         target=rest.pop("target", None) or "",
+        after=read_after(rest.pop("after", None)),
+        on_parent_failure=rest.pop("on_parent_failure", None) or "",
+        batch=rest.pop("batch", None) or "",
         options=to_wire(read_options(rest)),
     )
 

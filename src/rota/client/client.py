@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
-from uuid import UUID
 
 from rota.client.address import addresses, token_or_none
 from rota.client.answers import (
@@ -23,27 +21,42 @@ from rota.client.answers import (
     read_task,
     read_worker,
 )
-from rota.client.batches import completed, read_logs, submit_batches
+from rota.client.batches import MOST_WATCHES, completed, read_logs, submit_batches
 from rota.client.call import AnyCall, Call, call
 from rota.client.connection import Dial
 from rota.client.core import CONNECT_TIMEOUT, Core, Submitting, Watch, receipt_of
+from rota.client.filters import filter_fields
+from rota.client.house import AsyncHouse, TaskId
+from rota.client.house_views import BatchInfo
 from rota.client.payload import check_size
 from rota.client.said import Filter, Said
 from rota.client.task_id import read_id
-from rota.client.views import CallView, LogView, MethodView, Outcome, Receipt, StatsView, TaskView, WorkerView
+from rota.client.tls import Tls, tls_dial
+from rota.client.views import (
+    CallView,
+    LogView,
+    MethodView,
+    Outcome,
+    Receipt,
+    StatsView,
+    TaskView,
+    WorkerView,
+    accepted,
+)
 from rota.model.errors import NotFound, RotaError, WaitTimeout
 from rota.model.text import task_id_text
+from rota.telemetry.tracing import switch_on_where_asked
 from rota.wire.v1 import link_pb2 as pb
 
 T = TypeVar("T")
-TaskId = str | bytes | UUID
 PAGE = 500
 
 
-class AsyncClient:
+class AsyncClient(AsyncHouse):
     """For one event loop at a time. `url`: one address or several with commas; None: ROTA_URL, then the default.
 
     `token`: None: ROTA_TOKEN. `dial` replaces the network, for nodes inside this process. `connect_timeout`: seconds.
+    `tls`: for `https`, whom to trust and what to show; None: as ROTA_TLS_CA, _CLIENT_CERT and _CLIENT_KEY say.
     """
 
     def __init__(
@@ -53,10 +66,12 @@ class AsyncClient:
         *,
         dial: Dial | None = None,
         connect_timeout: float = CONNECT_TIMEOUT,
+        tls: Tls | None = None,
     ) -> None:
         self._urls = addresses(url)
+        switch_on_where_asked("rota-client")
         self._token = token_or_none(token)
-        self._dial = dial
+        self._dial = dial or tls_dial(tls)
         self._connect_timeout = connect_timeout
         self._core: Core | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -106,12 +121,15 @@ class AsyncClient:
         core.submit(item)
         return await future or receipt_of(item.id, None)
 
-    async def submit_many(self, calls: Iterable[AnyCall], *, atomic: bool = False) -> list[Receipt]:
+    async def submit_many(
+        self, calls: Iterable[AnyCall], *, atomic: bool = False, batch: str | None = None
+    ) -> list[Receipt]:
         """Submits many, in frames of up to 1,000 tasks. The receipts come in order; a refused task's says why.
 
-        `atomic`: all or none, for up to one frame; one refusal refuses them all.
+        `atomic`: all or none, for up to one frame; one refusal refuses them all. `batch`: a name that counts are kept
+        under, for those that do not say their own.
         """
-        return await submit_batches(self.core, calls, atomic=atomic)
+        return await submit_batches(self.core, calls, atomic=atomic, batch=batch or "")
 
     async def execute(
         self, method: str, params: Any = None, *, wait_timeout: float | None = None, **said: Unpack[Said]
@@ -155,7 +173,7 @@ class AsyncClient:
 
     async def pages(self, wanted: Filter) -> AsyncIterator[Sequence[TaskView]]:
         """As `list`, a page at a time."""
-        asked = _filter(wanted)
+        asked = pb.List(**filter_fields(wanted))
         limit = wanted.get("limit")
         left = limit if limit is not None else 1 << 62
         while left > 0:
@@ -166,6 +184,19 @@ class AsyncClient:
             if not answer.cursor:
                 return
             asked.cursor = answer.cursor
+
+    async def page(self, cursor: str, limit: int, wanted: Filter) -> tuple[Sequence[TaskView], str]:
+        """Up to `limit` tasks from where another page ended ("": the newest), and where this one does; "": at the end."""
+        asked = pb.List(**filter_fields(wanted), cursor=cursor)
+        tasks: list[TaskView] = []
+        while len(tasks) < limit:
+            asked.limit = min(limit - len(tasks), PAGE)
+            answer = (await self.core.asked(pb.Frame(list=asked))).tasks
+            tasks += map(read_task, answer.tasks)
+            asked.cursor = answer.cursor
+            if not answer.cursor:
+                break
+        return tasks, asked.cursor
 
     # --- wait
 
@@ -198,11 +229,23 @@ class AsyncClient:
         }
         return [ended[task_id_text(each)] for each in wanted]
 
+    async def wait_batch(self, name: str, timeout: float | None = None) -> BatchInfo:
+        """Waits until every task of the batch has ended, those that join it meanwhile too. Raises NotFound and WaitTimeout."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not (info := await self.batch(name)).finished:
+                    some = [view.id async for view in self.list(batch=name, states="unended", limit=MOST_WATCHES)]
+                    async for _ in completed(self.core, map(read_id, some), None):
+                        pass
+        except TimeoutError:
+            raise WaitTimeout(f"tasks of the batch {name!r} have not ended within {timeout:g} s; they go on") from None
+        return info
+
     # --- act
 
     async def cancel(self, task_id: TaskId, reason: str = "") -> CallView:
         """Cancels; a running task is asked to stop. Raises NotFound, and Conflict (`already_finished`)."""
-        return _accepted((await self.cancel_many([task_id], reason))[0])
+        return accepted((await self.cancel_many([task_id], reason))[0])
 
     async def cancel_many(self, ids: Iterable[TaskId], reason: str = "") -> Sequence[CallView]:
         """What became of each, in order; up to 10,000 at once."""
@@ -211,7 +254,7 @@ class AsyncClient:
 
     async def retry(self, task_id: TaskId) -> CallView:
         """Runs an ended task again. Raises NotFound, and Conflict (`not_finished`)."""
-        return _accepted((await self.retry_many([task_id]))[0])
+        return accepted((await self.retry_many([task_id]))[0])
 
     async def retry_many(self, ids: Iterable[TaskId]) -> Sequence[CallView]:
         """What became of each, in order; up to 10,000 at once."""
@@ -261,29 +304,3 @@ async def _outcome(core: Core, watch: Watch, timeout: float | None) -> Outcome:
     finally:
         if not future.done() or future.cancelled():
             core.unwatch([watch])
-
-
-def _accepted(view: CallView) -> CallView:
-    if view.refusal is not None:
-        raise view.refusal
-    return view
-
-
-def _filter(wanted: Filter) -> pb.List:
-    states = wanted.get("states") or ()
-    return pb.List(
-        states=[states] if isinstance(states, str) else states,
-        method=wanted.get("method") or "",
-        group=wanted.get("group") or "",
-        worker=wanted.get("worker") or "",
-        created_after=_microseconds(wanted.get("created_after")),
-        created_before=_microseconds(wanted.get("created_before")),
-    )
-
-
-def _microseconds(moment: datetime | None) -> int:
-    if moment is None:
-        return 0
-    if moment.tzinfo is None:
-        raise ValueError("created_after and created_before need a time zone: write datetime(…, tzinfo=…)")
-    return round(moment.timestamp() * 1_000_000)

@@ -27,6 +27,7 @@ from rota.model.errors import (
     Unavailable,
 )
 from rota.model.version import VERSION
+from rota.telemetry.redaction import redactor
 from rota.wire.v1.link_pb2 import Frame, Hello, Welcome
 
 Dial = Callable[[str, str | None, Receiver], Awaitable[Carrier]]
@@ -66,6 +67,7 @@ class Connection:
         """
         self.urls = tuple(urls)
         self._token, self._sdk, self._window = token, sdk, window
+        redactor.learn(token)
         self._on_frame, self._on_up, self._on_down, self._on_final = on_frame, on_up, on_down, on_final
         self._dial = dial or _dial_websocket
         self._chance = chance

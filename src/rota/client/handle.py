@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
+from rota.client.house_views import Why
 from rota.client.views import CallView, LogView, Outcome, Receipt, TaskView
 
 R = TypeVar("R", covariant=True)
@@ -23,6 +24,8 @@ class Asks(Protocol):
     async def acancel(self, task_id: str, reason: str = "") -> CallView: ...
     def retry(self, task_id: str) -> CallView: ...
     async def aretry(self, task_id: str) -> CallView: ...
+    def why(self, task_id: str) -> Why: ...
+    async def awhy(self, task_id: str) -> Why: ...
 
 
 class Handle(Generic[R]):
@@ -46,7 +49,7 @@ class Handle(Generic[R]):
 
     @property
     def warning(self) -> str:
-        """`no_worker_for_method`: accepted, but no worker that is connected now offers the method."""
+        """`no_worker_for_method`: accepted, but no worker has offered the method so far."""
         return self._receipt.warning
 
     def result(self, timeout: float | None = None) -> R:
@@ -70,6 +73,10 @@ class Handle(Generic[R]):
     def view(self) -> TaskView:
         """The whole task as the node knows it."""
         return self._client.get(self.id)
+
+    def why(self) -> Why:
+        """Why it does not run, or where it is."""
+        return self._client.why(self.id)
 
     def logs(self, *, follow: bool = False) -> Iterator[LogView]:
         """Its log lines; with `follow` until it has ended."""
@@ -97,6 +104,9 @@ class Handle(Generic[R]):
 
     async def aview(self) -> TaskView:
         return await self._client.aget(self.id)
+
+    async def awhy(self) -> Why:
+        return await self._client.awhy(self.id)
 
     def alogs(self, *, follow: bool = False) -> AsyncIterator[LogView]:
         return self._client.alogs(self.id, follow=follow)

@@ -7,15 +7,19 @@ without a time zone, an unknown option, and a value of the wrong type are told a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, TypeVar
+from uuid import UUID
 
+from rota.client.task_id import read_id
 from rota.model.method import NO_OPTIONS, Options
 
 Duration = float | timedelta
 """Seconds, or a timedelta."""
 Errors = Iterable[type[BaseException] | str]
+After = Iterable[Any]
+"""Of handles, receipts, ids, and of such collections of them."""
 T = TypeVar("T")
 
 
@@ -39,6 +43,13 @@ class SaidOptions(TypedDict, total=False):
     eta: datetime | None
     unique_key: str | None
     order_key: str | None
+    unique_mode: str | None
+    """When the unique key is held: `return` the task that holds it (or not said), `reject`, or `replace` it."""
+    debounce: Duration | None
+    """Starts so long after the last submit of the unique key; each new one replaces the one that waits."""
+    concurrency_key: str | None
+    concurrency_limit: int | None
+    """Of the tasks that bear the concurrency key so many run at once; not said: 1."""
     result_ttl: Duration | None
 
 
@@ -51,12 +62,23 @@ class Filter(TypedDict, total=False):
     worker: str | None
     created_after: datetime | None
     created_before: datetime | None
+    label: str | None
+    """`name`, or `name=value`."""
+    batch: str | None
+    text: str | None
+    """Literally in the method's name, the group, a key, or at the beginning of the id."""
     limit: int | None
 
 
 class Said(SaidOptions, total=False):
     """Options, and what else may be said of one submit."""
 
+    after: After | None
+    """Tasks that must have ended before: handles, ids, or handles of batches."""
+    on_parent_failure: str | None
+    """When one of them does not succeed: `fail` with it (or not said), or `run` anyway."""
+    batch: str | None
+    """A name that counts are kept under."""
     version: int | None
     """Pins a version of the method."""
     idempotency_key: str | None
@@ -77,6 +99,23 @@ def read_options(said: Mapping[str, Any]) -> Options:
         if value is not None:
             _put(values, _ALIASES.get(name, name), _READERS[name](name, value))
     return Options(**values) if values else NO_OPTIONS
+
+
+def read_after(after: After | None) -> tuple[bytes, ...]:
+    """The ids of tasks that come before, in order, each once. Raises TypeError and InvalidInput for what names no task."""
+    return tuple(dict.fromkeys(_ids_in(after))) if after is not None else ()
+
+
+def _ids_in(after: Any) -> Iterator[bytes]:
+    if isinstance(after, (str, bytes, UUID)):
+        yield read_id(after)
+    elif (named := getattr(after, "id", None)) is not None:
+        yield read_id(named)
+    elif isinstance(after, Iterable):
+        for each in after:
+            yield from _ids_in(each)
+    else:
+        raise TypeError(f"after takes handles and ids of tasks, not {after!r}")
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:
@@ -148,6 +187,10 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "eta": _instant,
     "unique_key": _of(str),
     "order_key": _of(str),
+    "unique_mode": _of(str),
+    "debounce": microseconds,
+    "concurrency_key": _of(str),
+    "concurrency_limit": _of(int),
     "result_ttl": microseconds,
 }
 _ALIASES = {"countdown": "delay", "eta": "run_at"}

@@ -18,27 +18,32 @@ from rota.client.address import addresses
 from rota.client.answers import read_outcome
 from rota.client.batches import completed, read_logs
 from rota.client.call import AnyCall, Call, call
-from rota.client.client import AsyncClient, TaskId, wait_timeout
+from rota.client.client import AsyncClient, wait_timeout
 from rota.client.connection import Dial
 from rota.client.core import CONNECT_TIMEOUT, Submitting, Watch, receipt_of
 from rota.client.handle import Handle
+from rota.client.house import TaskId
 from rota.client.payload import check_size
 from rota.client.portal import Portal, must_not_block
 from rota.client.said import Filter, Said
 from rota.client.slots import ThreadSlot
+from rota.client.sync_house import House
 from rota.client.task_id import read_id
+from rota.client.tls import Tls
 from rota.client.views import CallView, LogView, MethodView, Outcome, Receipt, StatsView, TaskView, WorkerView
 from rota.model.errors import RotaError
+from rota.telemetry.tracing import switch_on_where_asked
 
 T = TypeVar("T")
 IN_FLIGHT = 2_000
 """Tasks that `execute_each` has submitted ahead of its reader."""
 
 
-class Client:
+class Client(House):
     """`url`: one address or several with commas; None: ROTA_URL, then http://127.0.0.1:8080. `token`: None: ROTA_TOKEN.
 
-    `dial` replaces the network, for nodes inside this process; `connect_timeout` is in seconds.
+    `dial` replaces the network, for nodes inside this process; `connect_timeout` is in seconds. `tls`: for `https`, whom to
+    trust and what to show; None: as ROTA_TLS_CA, ROTA_TLS_CLIENT_CERT and ROTA_TLS_CLIENT_KEY say.
     """
 
     def __init__(
@@ -48,13 +53,17 @@ class Client:
         *,
         dial: Dial | None = None,
         connect_timeout: float = CONNECT_TIMEOUT,
+        tls: Tls | None = None,
         before_close: Callable[[], None] | None = None,
         after_close: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         """`before_close` is called in the thread that closes the client, `after_close` awaited in the client's loop."""
         addresses(url)  # a wrong address is told here, not in the thread
+        switch_on_where_asked("rota-client")
         self._portal = Portal(
-            lambda: AsyncClient(url, token, dial=dial, connect_timeout=connect_timeout), before_close, after_close
+            lambda: AsyncClient(url, token, dial=dial, connect_timeout=connect_timeout, tls=tls),
+            before_close,
+            after_close,
         )
 
     def close(self) -> None:
@@ -92,16 +101,18 @@ class Client:
         self._portal.push(self._submit, item)
         return await slot.future or receipt_of(item.id, None)
 
-    def submit_many(self, calls: Iterable[AnyCall], *, atomic: bool = False) -> list[Receipt]:
+    def submit_many(self, calls: Iterable[AnyCall], *, atomic: bool = False, batch: str | None = None) -> list[Receipt]:
         """Submits many, in frames of up to 1,000. The receipts come in order; a refused task's says why.
 
         Each is a Call, or a tuple of a method, its params, and perhaps a dict of options. `atomic`: all or none, for up to
-        one frame.
+        one frame. `batch`: a name that counts are kept under, see `batch`.
         """
-        return self._run("asubmit_many", lambda client: client.submit_many(calls, atomic=atomic))
+        return self._run("asubmit_many", lambda client: client.submit_many(calls, atomic=atomic, batch=batch))
 
-    async def asubmit_many(self, calls: Iterable[AnyCall], *, atomic: bool = False) -> list[Receipt]:
-        return await self._arun(lambda client: client.submit_many(calls, atomic=atomic))
+    async def asubmit_many(
+        self, calls: Iterable[AnyCall], *, atomic: bool = False, batch: str | None = None
+    ) -> list[Receipt]:
+        return await self._arun(lambda client: client.submit_many(calls, atomic=atomic, batch=batch))
 
     def execute(
         self, method: str, params: Any = None, *, wait_timeout: float | None = None, **said: Unpack[Said]
@@ -236,6 +247,13 @@ class Client:
 
     def alist(self, **wanted: Unpack[Filter]) -> AsyncIterator[TaskView]:
         return self._aeach(lambda client: client.pages(wanted))
+
+    def page(self, cursor: str, limit: int, wanted: Filter) -> tuple[Sequence[TaskView], str]:
+        """Up to `limit` tasks from where another page ended ("": the newest), and where this one does; "": at the end."""
+        return self._run("apage", lambda client: client.page(cursor, limit, wanted))
+
+    async def apage(self, cursor: str, limit: int, wanted: Filter) -> tuple[Sequence[TaskView], str]:
+        return await self._arun(lambda client: client.page(cursor, limit, wanted))
 
     def logs(self, task_id: TaskId, *, after: int = 0, follow: bool = False) -> Iterator[LogView]:
         """The task's log lines from after a number; with `follow` new ones too, until the task has ended."""

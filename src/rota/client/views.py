@@ -23,7 +23,7 @@ class Receipt:
     duplicate: bool = False
     """It was there before: the same idempotency key, or the holder of the unique key."""
     warning: str = ""
-    """`no_worker_for_method`: accepted, but no worker that is connected now offers the method."""
+    """`no_worker_for_method`: accepted, but no worker has offered the method so far."""
     refusal: RotaError | None = None
     """Why it was not accepted; then `id` names no task."""
 
@@ -134,6 +134,14 @@ class TaskView:
     timeout: float | None = None
     attempts: tuple[AttemptView, ...] = ()
     progress: ProgressView | None = None
+    after: tuple[str, ...] = ()
+    """Ids of the tasks that had to end before."""
+    on_parent_failure: str = ""
+    """`fail` or `run`, for a task that comes after others."""
+    batch: str = ""
+    concurrency_key: str = ""
+    concurrency_limit: int = 0
+    unique_mode: str = ""
 
     @property
     def ended(self) -> bool:
@@ -162,7 +170,7 @@ class LogView:
 
 @dataclass(frozen=True, slots=True)
 class CallView:
-    """What became of a cancel or a retry."""
+    """What became of a cancel, a retry or a delete."""
 
     id: str
     state: str
@@ -170,6 +178,13 @@ class CallView:
     pending: bool = False
     """A running task is being stopped, and ends when its worker says so."""
     refusal: RotaError | None = None
+
+
+def accepted(view: CallView) -> CallView:
+    """The view itself. Raises the refusal."""
+    if view.refusal is not None:
+        raise view.refusal
+    return view
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,10 @@ MAX_MESSAGE = 64 * 1024 * 1024
 """Guards memory only; the channel holds the node to the size of a frame."""
 
 
-async def dial_websocket(url: str, token: str | None, receiver: Receiver) -> WebSocketCarrier:
-    """Opens a link's carrier to the node at `url` (`http` or `https`).
+async def dial_websocket(
+    url: str, token: str | None, receiver: Receiver, tls: ssl.SSLContext | None = None
+) -> WebSocketCarrier:
+    """Opens a link's carrier to the node at `url` (`http` or `https`). `tls`: None: as the system trusts.
 
     Raises CannotConnect (refused, no such host, TLS, time, not a node), NotAuthenticated (401) or Forbidden (403).
     """
@@ -37,13 +39,16 @@ async def dial_websocket(url: str, token: str | None, receiver: Receiver) -> Web
                 max_frame_size=MAX_MESSAGE,
                 max_redirects=0,
                 websocket_handshake_timeout=CONNECT_TIMEOUT,
+                ssl_context=tls if url.startswith("https:") else None,
                 extra_headers={"Authorization": f"Bearer {token}"} if token else None,
             )
     except WSHandshakeError as error:
         raise _refused(url, error) from error
     except (OSError, TimeoutError, WSError, UnicodeError) as error:
         raise CannotConnect(f"{url}: {_cause(error)}") from error
-    assert isinstance(carrier, WebSocketCarrier)  # noqa: S101  # picows types the listener it was given loosely
+    if not isinstance(carrier, WebSocketCarrier):  # picows gives none where the other side hung up without an answer
+        guess = "does it ask for a certificate (tls_client_cert)?" if url.startswith("https:") else "is it https://?"
+        raise CannotConnect(f"{url}: closed the connection without an answer: {guess}")
     return carrier
 
 
@@ -142,7 +147,9 @@ def _refused(url: str, error: WSHandshakeError) -> RotaError:
 
 def _cause(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}): set SSL_CERT_FILE to your authority's file"
+        return f"its certificate is not trusted ({error.verify_message}): set ROTA_TLS_CA to your authority's file"
+    if isinstance(error, ssl.SSLError) and "CERTIFICATE_REQUIRED" in (error.reason or ""):
+        return "it asks for a client certificate: set ROTA_TLS_CLIENT_CERT and ROTA_TLS_CLIENT_KEY"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or error}): is it http:// rather than https://?"
     if isinstance(error, socket.gaierror):

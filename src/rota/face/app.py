@@ -24,6 +24,7 @@ from rota.model.errors import InvalidInput
 from rota.model.names import check_name
 
 if TYPE_CHECKING:
+    from rota.client.batch_handle import BatchHandle
     from rota.client.call import AnyCall
     from rota.client.handle import Handle
     from rota.client.sync import Client
@@ -150,20 +151,42 @@ class App:
     async def asend(self, method: str, params: Any = None, **said: Unpack[Said]) -> Handle[Any]:
         return await self.client.asubmit(method, params, **said)
 
-    def submit_many(self, calls: Iterable[AnyCall], *, atomic: bool = False) -> list[Handle[Any]]:
+    @overload
+    def submit_many(
+        self, calls: Iterable[AnyCall], *, atomic: bool = False, batch: None = None
+    ) -> list[Handle[Any]]: ...
+    @overload
+    def submit_many(self, calls: Iterable[AnyCall], *, atomic: bool = False, batch: str) -> BatchHandle: ...
+    def submit_many(
+        self, calls: Iterable[AnyCall], *, atomic: bool = False, batch: str | None = None
+    ) -> list[Handle[Any]]:
         """Submits many at once: `app.submit_many([add.call(1, 2), add.call(3, 4)])`. The handles come in order.
 
         Raises the first refusal, after the others were accepted; with `atomic` (up to 1,000) none is, then. To see each
-        refusal use `app.client.submit_many`.
+        refusal use `app.client.submit_many`. `batch`: a name that counts are kept under; the list is a BatchHandle then.
         """
         from rota.face.many import handles
 
-        return handles(self.client, self.client.submit_many(calls, atomic=atomic))
+        return handles(self.client, self.client.submit_many(calls, atomic=atomic, batch=batch), batch)
 
-    async def asubmit_many(self, calls: Iterable[AnyCall], *, atomic: bool = False) -> list[Handle[Any]]:
+    @overload
+    async def asubmit_many(
+        self, calls: Iterable[AnyCall], *, atomic: bool = False, batch: None = None
+    ) -> list[Handle[Any]]: ...
+    @overload
+    async def asubmit_many(self, calls: Iterable[AnyCall], *, atomic: bool = False, batch: str) -> BatchHandle: ...
+    async def asubmit_many(
+        self, calls: Iterable[AnyCall], *, atomic: bool = False, batch: str | None = None
+    ) -> list[Handle[Any]]:
         from rota.face.many import handles
 
-        return handles(self.client, await self.client.asubmit_many(calls, atomic=atomic))
+        return handles(self.client, await self.client.asubmit_many(calls, atomic=atomic, batch=batch), batch)
+
+    def batch(self, name: str) -> BatchHandle:
+        """The batch of this name, whoever submitted its tasks: how it stands, its end, cancel and retry of all."""
+        from rota.client.batch_handle import BatchHandle
+
+        return BatchHandle(self.client, name)
 
     def map(self, task: Submits[..., R], *iterables: Iterable[Any], timeout: float | None = None) -> Iterator[R]:
         """As `task.map`: results in the order of the inputs, read lazily."""

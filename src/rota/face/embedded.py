@@ -85,12 +85,27 @@ class Embedded:
                 return
             self._offered.update((task.name, task.version) for task in fresh)
             worker = self._worker or Worker(
-                "embedded:", dial=self._across.dial, application=self._app.name, shutdown_grace=GRACE
+                "embedded:",
+                dial=self._across.dial,
+                application=self._app.name,
+                shutdown_grace=GRACE,
+                on_exhausted=self._replace_worker,
             )
             worker.add_all(fresh)
             if self._worker is None:
                 self._worker = worker
                 worker.start()
+
+    def _replace_worker(self) -> None:
+        """Too many handlers could not be stopped: another worker, with threads of its own, takes what comes now. The old one
+        drains, and keeps the threads that go on. From the old one's link."""
+        with self._offering:
+            old, self._worker = self._worker, None
+            if old is None:
+                return
+            self._offered.clear()
+        self._offer()
+        threading.Thread(target=old.stop, name="rota-exhausted-worker", daemon=True).start()
 
     async def _dial(self, url: str, token: str | None, receiver: Receiver) -> Carrier:
         return await (await self.node()).dial(url, token, receiver)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from rota.client.call import Call, to_wire
 from rota.client.payload import encode
-from rota.client.said import SaidOptions, read_options
+from rota.client.said import After, SaidOptions, read_after, read_options
 from rota.face.binding import Binder, result_reader
 from rota.model.method import Options
 
@@ -42,11 +42,17 @@ class Submits(Generic[P, R]):
         self._key: str | None = None
         self._labels: Mapping[str, str] | None = None
         self._target = ""
+        self._after: tuple[bytes, ...] = ()
+        self._on_parent_failure = ""
+        self._batch = ""
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
         """The call, not submitted: for `submit_many`. Raises TypeError for arguments that do not fit or cannot travel."""
         params = encode(self._bind(args, kwargs))
-        return Call(self._method, params, self._wire, self._pinned, self._key or "", self._labels, self._target)
+        return Call(
+            self._method, params, self._wire, self._pinned, self._key or "", self._labels, self._target,
+            self._after, self._on_parent_failure, self._batch,
+        )  # fmt: skip
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """Sends it, and returns after a node has kept it."""
@@ -136,18 +142,24 @@ class TaskFunction(Submits[P, R], Generic[P, R, F]):
         idempotency_key: str | None = None,
         labels: Mapping[str, str] | None = None,
         target: str | None = None,
+        after: After | None = None,
+        on_parent_failure: str | None = None,
+        batch: str | None = None,
         **options: Unpack[SaidOptions],
     ) -> Submits[P, R]:
         """The same task, sent with these options over its own: `add.options(priority=1, delay=60).submit(1, 2)`.
 
         `version` pins one; `idempotency_key`: the same one within a day answers with the same task; `target`: the id of
-        the worker that alone may run it.
+        the worker that alone may run it. `after`: handles or ids of tasks that must have ended before; when one of them
+        does not succeed, this one fails with it, or runs anyway (`on_parent_failure="run"`). `batch`: a name that counts
+        are kept under.
         """
         made: Submits[P, R] = Submits.__new__(Submits)
         made.__dict__.update({name: getattr(self, name) for name in _SHARED})
         made._options = read_options(options).over(self._said_without(options))
         made._wire = to_wire(made._options)
         made._pinned, made._key, made._labels, made._target = version or 0, idempotency_key, labels, target or ""
+        made._after, made._on_parent_failure, made._batch = read_after(after), on_parent_failure or "", batch or ""
         return made
 
     def _said_without(self, options: SaidOptions) -> Options:

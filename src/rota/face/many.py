@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from rota.client.batch_handle import BatchHandle
 from rota.client.handle import Handle
 from rota.client.sync import Client
 from rota.client.views import Receipt
@@ -12,8 +13,8 @@ from rota.client.views import Receipt
 R = TypeVar("R")
 
 
-def handles(client: Client, receipts: Sequence[Receipt]) -> list[Handle[Any]]:
-    """One for each. Raises the first refusal."""
+def handles(client: Client, receipts: Sequence[Receipt], batch: str | None = None) -> list[Handle[Any]]:
+    """One for each; a BatchHandle where they are a batch. Raises the first refusal."""
     refused = [(place, receipt.refusal) for place, receipt in enumerate(receipts) if receipt.refusal is not None]
     if refused:
         place, refusal = refused[0]
@@ -24,7 +25,8 @@ def handles(client: Client, receipts: Sequence[Receipt]) -> list[Handle[Any]]:
             code=refusal.code,
             errors=refusal.errors,
         )
-    return [Handle(client, receipt) for receipt in receipts]
+    made = [Handle(client, receipt) for receipt in receipts]
+    return made if batch is None else BatchHandle(client, batch, made)
 
 
 def as_completed(client: Client, handles: Iterable[Handle[R]], timeout: float | None) -> Iterator[Handle[R]]:

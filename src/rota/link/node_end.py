@@ -29,7 +29,9 @@ MAX_PINGS = 100
 """Within one heartbeat; one is due in each."""
 FROM_NODE = frozenset(
     {"welcome", "failure", "done", "submitted", "tasks", "ended", "outcomes", "logs", "stats", "workers", "methods"}
-    | {"registered", "assign", "stop", "recall", "drain", "finished"}
+    | {"registered", "assign", "stop", "recall", "drain", "finished", "shut_down"}
+    | {"explanation", "bulked", "batch", "groups", "controls", "control", "series", "tokens", "new_token", "token"}
+    | {"audit_lines"}
 )
 AFTER_REGISTER = frozenset({"started", "finish", "release", "heartbeat", "report"})
 FREE = frozenset({"hello", "ping", "goodbye"})
@@ -72,9 +74,12 @@ class NodeEnd:
         wall: Callable[[], int],
         now: float,
         token: str | None = None,
+        forbade: Callable[[str, RotaError], None] | None = None,
     ) -> None:
-        """`token`: as it stood in the handshake, before any Hello. `now`: monotonic seconds, as everywhere."""
+        """`token`: as it stood in the handshake, before any Hello. `now`: monotonic seconds, as everywhere. `forbade` is told
+        of each frame that the roles did not permit."""
         self._terms, self._permits, self._admit, self._wall = terms, permits, admit, wall
+        self._forbade = forbade
         self._channel = Channel(now, window=terms.window, max_frame=terms.max_frame, heartbeat=terms.heartbeat)
         self._opened_at = now
         self._token = token
@@ -180,6 +185,8 @@ class NodeEnd:
             roles = self._admit(self._token or token or None)
         except NotAuthenticated as error:
             raise LinkFault(Close.NOT_AUTHENTICATED, error.detail) from error
+        except Forbidden as error:
+            raise LinkFault(Close.FORBIDDEN, error.detail) from error
         except Overloaded as error:
             raise LinkFault(Close.POLICY, error.detail) from error
         if not roles:
@@ -210,7 +217,10 @@ class NodeEnd:
             raise LinkFault(Close.BAD_FRAME, f"only a node sends {kind}")
         if self.roles.isdisjoint(self._permits.get(kind, frozenset())):
             self.dealt_with(arrival.size)
-            self.refuse(arrival.request, self._forbidden(kind), now)
+            error = self._forbidden(kind)
+            if self._forbade is not None:
+                self._forbade(kind, error)
+            self.refuse(arrival.request, error, now)
             return None
         if kind == "register":
             self.registered = True

@@ -2,7 +2,7 @@
 
 Pure and hot: what is not said is not looked at. `read_…` makes nouns of messages and raises InvalidInput with the path of
 the wrong field (`tasks[3].id`); `write_…` fills a message, fresh from `add()`, and raises InvalidInput for a value that
-the wire cannot carry. Params and results are opaque bytes. The siblings `codec_*.py` have the rest of the nouns.
+the wire cannot carry. Params and results are checked to be JSON, and else opaque. The siblings `codec_*.py` have the rest of the nouns.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from rota.model.method import NO_OPTIONS
 from rota.model.report import Held, Report, Verdict
 from rota.model.submission import Submission
 from rota.model.task import Reason, State, Task
+from rota.telemetry.tracing import fit
 from rota.wire.codec_options import read_options
+from rota.wire.json_text import check_json, json_fault
 from rota.wire.v1 import link_pb2 as pb
 
 ID_BYTES = 16
@@ -54,15 +56,20 @@ def read_submission(new: pb.NewTask, place: int) -> Submission:
     task_id = new.id
     if len(task_id) != ID_BYTES:
         check_id(task_id, f"tasks[{place}].id")
+    after, params = new.after, new.params
     return Submission(
         task_id,
         new.method,
-        new.params or b"null",
+        check_json(params, f"tasks[{place}].params") if params else b"null",
         read_options(new.options, f"tasks[{place}].options") if new.HasField("options") else NO_OPTIONS,
         new.idempotency_key or None,
         new.version or None,
         tuple(sorted(new.labels.items())) if new.labels else (),
         new.target or None,
+        tuple(read_ids(after, f"tasks[{place}].after")) if after else (),
+        (new.on_parent_failure or "fail") if after else "fail",
+        new.batch or None,
+        fit(new.trace) if new.trace else "",
     )
 
 
@@ -93,6 +100,12 @@ def write_assignment(task: Task, assignment: pb.Assignment, announce: bool) -> N
         assignment.retries = spec.retry.retries
     if spec.labels:
         assignment.labels.update(spec.labels)
+    if spec.trace:
+        assignment.trace = spec.trace
+    if spec.after:
+        assignment.after.extend(spec.after)
+    if spec.batch:
+        assignment.batch = spec.batch
 
 
 def read_reports(results: Sequence[pb.Result]) -> list[Report]:
@@ -103,12 +116,16 @@ def read_report(result: pb.Result, place: int) -> Report:
     verdict = _verdict(result, place)
     if result.ran > LONGEST or result.retry_after > LONGEST:
         raise _too_long(f"results[{place}]")
+    kept, failure = result.result, read_error(result.error) if result.HasField("error") else None
+    if verdict is Verdict.SUCCEEDED and kept and (fault := json_fault(kept)) is not None:
+        # Its worker would send a refused result again and again; the task has failed as if its handler had raised.
+        verdict, kept, failure = Verdict.RAISED, b"", Failure(("ResultNotJson",), f"its result: {fault[1]}")
     return Report(
         check_id(result.id, f"results[{place}].id"),
         result.attempt,
         verdict,
-        result.result,
-        read_error(result.error) if result.HasField("error") else None,
+        kept,
+        failure,
         result.started_at or None,
         result.ran,
         result.retry_after if result.HasField("retry_after") else None,

@@ -44,9 +44,8 @@ def write_options(options: Options, message: pb.Options, path: str) -> None:
             try:
                 setattr(message, name, value)
             except (TypeError, ValueError) as error:
-                raise InvalidInput.at(
-                    _under(path, name), "out_of_range", f"{value!r} cannot be sent: {error}"
-                ) from error
+                why = "it must be 0 or more" if isinstance(value, int) and -1000 < value < 0 else error
+                raise InvalidInput.at(_under(path, name), "out_of_range", f"{value!r} cannot be sent: {why}") from error
     for name in _LISTS:
         if value := getattr(options, name):
             try:

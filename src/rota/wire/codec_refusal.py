@@ -47,16 +47,17 @@ _LOOKS = (
 )
 _CODES: dict[type[RotaError], str] = {
     InvalidInput: "invalid_input invalid_task invalid_method invalid_facts out_of_range unknown_request invalid_message "
-    "frame_too_large",
-    NotFound: "not_found task_not_found worker_not_found method_not_found page_not_found unknown_service",
+    "frame_too_large not_json duplicate_key",
+    NotFound: "not_found task_not_found worker_not_found method_not_found page_not_found unknown_service parent_not_found "
+    "batch_not_found token_not_found group_not_found",
     Conflict: "conflict batch_refused already_finished not_finished stale_attempt worker_id_taken not_registered busy id_reused "
-    "idempotency_key_reused unique_key_taken",
+    "idempotency_key_reused unique_key_taken name_taken token_revoked",
     Overloaded: "overloaded queue_full too_many_requests too_many_follows too_many_logins too_many_connections "
-    "answer_too_large",
-    Unavailable: "unavailable store_unavailable store_full backup_failed outcome_unknown starting draining",
+    "answer_too_large too_many_readers",
+    Unavailable: "unavailable store_unavailable store_full backup_failed outcome_unknown starting draining not_audited",
     CannotConnect: "cannot_connect",
     NotAuthenticated: "not_authenticated",
-    Forbidden: "forbidden",
+    Forbidden: "forbidden foreign_origin",
 }
 KINDS: dict[str, type[RotaError]] = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 """The class behind each code that is not raised with the wrong places of an input."""

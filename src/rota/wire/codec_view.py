@@ -48,6 +48,16 @@ def write_task(task: Task, view: pb.Task, worker: str) -> None:
     view.timeout = spec.timeout or 0
     view.unique_key = spec.unique_key or ""
     view.order_key = spec.order_key or ""
+    if lane.key:
+        view.concurrency_key = lane.key
+        view.concurrency_limit = spec.concurrency_limit
+    if spec.unique_key:
+        view.unique_mode = spec.unique_mode
+    if spec.after:
+        view.after.extend(spec.after)
+        view.on_parent_failure = "run" if spec.run_anyway else "fail"
+    if spec.batch:
+        view.batch = spec.batch
     if spec.labels:
         view.labels.update(spec.labels)
     if task.outcome and task.state == _SUCCEEDED:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rota.worker.context import Ask
 from rota.worker.handler import Handler
 
@@ -46,3 +48,11 @@ class Asked:
     @property
     def timeout(self) -> int:
         return self.asked.timeout
+
+    @property
+    def after(self) -> Sequence[bytes]:
+        return self.asked.after
+
+    @property
+    def batch(self) -> str | None:
+        return self.asked.batch or None

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -44,6 +44,10 @@ class Ask(Protocol):
     def fire_at(self) -> int: ...
     @property
     def timeout(self) -> int: ...
+    @property
+    def after(self) -> Sequence[bytes]: ...
+    @property
+    def batch(self) -> str | None: ...
 
 
 class Source(Ask, Protocol):
@@ -111,6 +115,16 @@ class Context:
     @property
     def labels(self) -> Mapping[str, str]:
         return self._source.labels
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """Ids of the tasks that had to end before this one, in the order they were said."""
+        return tuple(str(UUID(bytes=each)) for each in self._source.after)
+
+    @property
+    def batch(self) -> str | None:
+        """The name of the batch it belongs to, if it does."""
+        return self._source.batch
 
     @property
     def created_at(self) -> datetime:

@@ -8,7 +8,7 @@ from typing import Any
 from rota.model.failure import Failure
 from rota.model.report import Verdict
 from rota.worker.context import Cancel, Retry
-from rota.worker.failures import failure_of
+from rota.worker.failures import cleaned, failure_of
 from rota.worker.handler import BadParams, Handler
 
 
@@ -63,16 +63,16 @@ class Ending:
         self.ran = max(0, now - self.started_at) if self.started_at else 0
         stopping = self.why_stopping
         if isinstance(error, BadParams):
-            self.failure, verdict = Failure(("InvalidParams",), str(error)), Verdict.INVALID_PARAMS
+            self.failure, verdict = cleaned(("InvalidParams",), str(error)), Verdict.INVALID_PARAMS
         elif stopping is Stopping.TIMED_OUT and not isinstance(error, (Retry, Cancel)):
             self.failure, verdict = self.timeout_failure(error), Verdict.TIMED_OUT
         elif stopping not in (None, Stopping.TIMED_OUT):
             self.failure, verdict = None, Verdict.STOPPED
         elif isinstance(error, Retry):
             self.retry_after = None if error.after is None else round(error.after * 1_000_000)
-            self.failure, verdict = Failure(("rota.Retry",), error.message), Verdict.RETRY
+            self.failure, verdict = cleaned(("rota.Retry",), error.message), Verdict.RETRY
         elif isinstance(error, Cancel):
-            self.failure, verdict = Failure(message=error.reason), Verdict.CANCELLED
+            self.failure, verdict = cleaned((), error.reason), Verdict.CANCELLED
         else:
             self.failure, verdict = failure_of(error), Verdict.RAISED
         self.verdict = verdict

@@ -8,13 +8,19 @@ from pathlib import Path
 from types import TracebackType
 
 from rota.model.failure import MAX_MESSAGE, MAX_TRACEBACK, Failure
+from rota.telemetry.redaction import redactor
 
 _OWN = str(Path(__file__).parent)
 
 
 def failure_of(error: BaseException) -> Failure:
     """Never raises, whatever the exception's own `__str__` does."""
-    return Failure(class_names(type(error)), _message(error)[:MAX_MESSAGE], _traceback(error)[-MAX_TRACEBACK:])
+    return cleaned(class_names(type(error)), _message(error), _traceback(error))
+
+
+def cleaned(types: tuple[str, ...], message: str, traceback: str = "") -> Failure:
+    """Without the secrets of this process, and cut to what travels: in that order, lest half a secret is left."""
+    return Failure(types, redactor.own(message)[:MAX_MESSAGE], redactor.own(traceback)[-MAX_TRACEBACK:])
 
 
 @lru_cache(512)

@@ -16,6 +16,7 @@ from rota.life.clock import Clock
 from rota.link.worker_end import AWAY, Attempt, WorkerEnd
 from rota.model.errors import RotaError
 from rota.model.report import Verdict
+from rota.model.text import task_id_text
 from rota.model.worker import Facts
 from rota.wire.codec_refusal import read_refusal
 from rota.wire.v1.link_pb2 import Assignment, Frame, Ping, Stop, Welcome
@@ -44,7 +45,7 @@ _logger = logging.getLogger("rota.worker")
 
 class Foreman:
     """`lost(error)` is called once when the node will not have this worker; `exhausted()` when too many handlers could
-    not be stopped."""
+    not be stopped; `told_to_end(reason)` when the node asks for the end of this worker."""
 
     def __init__(
         self,
@@ -58,10 +59,11 @@ class Foreman:
         *,
         lost: Callable[[RotaError], None],
         exhausted: Callable[[], None],
+        told_to_end: Callable[[str], None],
     ) -> None:
         self.facts = facts
         self._registry, self._session_key = registry, session_key
-        self._lost, self._exhausted = lost, exhausted
+        self._lost, self._exhausted, self._told_to_end = lost, exhausted, told_to_end
         self._clock, self._limits = clock, limits
         self._processes: HandlerProcesses | None = None
         self._load = LoadSampler()
@@ -142,6 +144,8 @@ class Foreman:
                     self._refused(frame)
                 case "drain":
                     self._reconnect_to(tuple(frame.drain.reconnect_to))
+                case "shut_down":
+                    self._told_to_end(frame.shut_down.reason)
                 case _:
                     pass
         finally:
@@ -268,7 +272,8 @@ class Foreman:
             return
         run.abandoned = True
         self._abandoned.add(run)
-        _logger.warning("%s, task %s: told to stop, the handler goes on; it is left behind", run.method, run.id.hex())
+        words = "told to stop, the handler goes on; it is left behind"
+        _logger.warning("%s, task %s: %s", run.method, task_id_text(run.id), words)
         if run.stopping is Stopping.DRAINING:
             self._release([run], "draining")
         elif run.stopping is Stopping.TIMED_OUT:

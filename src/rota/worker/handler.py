@@ -7,8 +7,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from rota.model.method import Method
 from rota.worker.binding import (
     BadParams,
@@ -21,12 +19,12 @@ from rota.worker.binding import (
 )
 from rota.worker.context import Source
 from rota.worker.processes.messages import Origin
+from rota.worker.result import encode_result
 
 __all__ = ["BadParams", "Call", "Handler", "UnknownMethod", "WrongSignature", "call_with_arguments", "call_with_value"]
 
 Call = Callable[[bytes, Source], Any]
 """Raises BadParams before the function is entered. For an `async def` it gives the coroutine."""
-_encode = msgspec.json.Encoder().encode
 
 
 class UnknownMethod(Exception):
@@ -64,39 +62,7 @@ class Handler:
         self.close = close
         """Called once when the worker stops; of the kind that `is_async` says."""
 
-    @staticmethod
-    def encode(value: Any) -> bytes:
-        """A result as JSON. Raises TypeError naming the place of what cannot be written."""
-        if value is None:
-            return b"null"
-        try:
-            return _encode(value)
-        except RecursionError:
-            raise TypeError("the result is nested too deeply, or contains itself") from None
-        except Exception as error:
-            raise TypeError(
-                f"{_unwritable(value, 'result') or 'the result'} cannot be written as JSON: {error}"
-            ) from None
-
-
-def _unwritable(value: Any, path: str) -> str | None:
-    """The path of the first part that cannot be encoded by itself."""
-    if isinstance(value, dict):
-        for key, each in value.items():
-            try:
-                _encode({key: None})
-            except Exception:
-                return f"the key {key!r} of {path}"
-            if found := _unwritable(each, f"{path}[{key!r}]"):
-                return found
-        return None
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return next((found for i, each in enumerate(value) if (found := _unwritable(each, f"{path}[{i}]"))), None)
-    try:
-        _encode(value)
-    except Exception:
-        return f"{path} ({type(value).__qualname__})"
-    return None
+    encode = staticmethod(encode_result)
 
 
 # ---------------------------------------------------------------- making calls

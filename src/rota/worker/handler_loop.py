@@ -16,6 +16,8 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from typing import Any
 
+from rota.telemetry import tracing
+from rota.worker import traced
 from rota.worker.bell import Bell
 from rota.worker.context import running
 from rota.worker.run import Run
@@ -111,7 +113,8 @@ class HandlerLoop:
             return None
         self.current = run
         try:
-            coroutine = run.handler.call(run.assignment.params, run)
+            tracer = tracing.tracer
+            coroutine = traced.acall(tracer, run) if tracer else run.handler.call(run.assignment.params, run)
             awaited = coroutine.send(None)
         except StopIteration as end:
             run.returned(end.value, self._now(), self._max_payload())

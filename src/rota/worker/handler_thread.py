@@ -18,6 +18,8 @@ from contextvars import Context
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from rota.telemetry import tracing
+from rota.worker import traced
 from rota.worker.context import Stopped, running
 from rota.worker.run import Run
 
@@ -171,4 +173,5 @@ class HandlerThread(threading.Thread):
 
 def _within(run: Run) -> Any:
     running.set(run)
-    return run.handler.call(run.assignment.params, run)
+    tracer = tracing.tracer
+    return traced.call(tracer, run) if tracer else run.handler.call(run.assignment.params, run)

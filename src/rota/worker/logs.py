@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rota.model.log import LogLine, Progress
+from rota.telemetry.redaction import redactor
 from rota.wire.codec_view import write_line, write_progress
 from rota.wire.v1.link_pb2 import Frame, Report
 from rota.worker.context import CARRIES, LOGGER, Source, running
@@ -52,6 +53,7 @@ class LogBook:
 
     def write(self, writer: Writer, level: int, text: str, at: int | None = None) -> None:
         """`at`: when it was written, where that is not now."""
+        text = redactor.own(text)
         if len(text) > MAX_LINE:
             text = text[:MAX_LINE] + " … (cut)"
         with self._hands:
@@ -72,7 +74,7 @@ class LogBook:
     def mark(self, writer: Writer, share: float, note: str) -> None:
         """The newest progress of each task is what the next report carries."""
         with self._hands:
-            writer.progress = Progress(writer.attempt, self._now(), share, note[:MAX_LINE])
+            writer.progress = Progress(writer.attempt, self._now(), share, redactor.own(note)[:MAX_LINE])
             self._progress[writer.id] = writer
         self._stirred()
 

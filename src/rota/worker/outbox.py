@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from rota.life.failpoint import failpoint
 from rota.link.worker_end import WorkerEnd
+from rota.model.text import task_id_text
 from rota.wire.v1.link_pb2 import Frame
 from rota.worker.bell import Bell
 from rota.worker.logs import EVERY, LogBook
@@ -38,12 +39,12 @@ class Outbox:
     def confirmed(self, frame: Frame) -> None:
         for refusal in self._end.confirmed(frame.request, frame.finished):
             why = refusal.detail or refusal.code
-            _logger.info("the outcome of task %s was not kept: %s", refusal.attempt.id.hex(), why)
+            _logger.info("the outcome of task %s was not kept: %s", task_id_text(refusal.attempt.id), why)
         self.flush()
 
     def refused(self, frame: Frame) -> None:
         for attempt in self._end.failed(frame.request, frame.failure, self._post.time()):
-            _logger.error("the node refused the outcome of task %s: %s", attempt.id.hex(), frame.failure.detail)
+            _logger.error("the node refused the outcome of task %s: %s", task_id_text(attempt.id), frame.failure.detail)
         self.flush()
 
     # --- inside

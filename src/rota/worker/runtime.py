@@ -24,10 +24,13 @@ from typing import Any, Unpack
 from rota.client.address import addresses
 from rota.client.connection import SDK, Connection, Dial
 from rota.client.said import SaidOptions, read_options
+from rota.client.tls import Tls, tls_dial
 from rota.life.clock import Clock, SystemClock
 from rota.life.loop import new_loop
 from rota.model.errors import InvalidInput, RotaError
 from rota.model.names import check_name
+from rota.telemetry.redaction import redactor
+from rota.telemetry.tracing import switch_on_where_asked
 from rota.worker import processes
 from rota.worker.facts import gather
 from rota.worker.foreman import Foreman
@@ -54,7 +57,8 @@ class Worker:
     bytes each, `max_tasks_per_child` before one is replaced (None: no bound). They find handlers by module and name, or
     tasks by `targets` (`module:app`).
 
-    `dial` replaces the network (a node in this process). `shutdown_grace`: seconds that handlers have to end at a stop.
+    `dial` replaces the network (a node in this process); `tls` says whom to trust and what to show over `https`, else the
+    variables ROTA_TLS_CA, ROTA_TLS_CLIENT_CERT and ROTA_TLS_CLIENT_KEY do. `shutdown_grace`: seconds that handlers have to end at a stop.
     `on_exhausted` is called, from the link's thread, when too many handlers could not be stopped; the worker then drains.
     """
 
@@ -72,6 +76,7 @@ class Worker:
         labels: Mapping[str, str] | None = None,
         isolation: str | None = "thread",
         dial: Dial | None = None,
+        tls: Tls | None = None,
         shutdown_grace: float = SHUTDOWN_GRACE,
         max_child_memory: int | None = None,
         max_tasks_per_child: int | None = None,
@@ -81,6 +86,7 @@ class Worker:
     ) -> None:
         """Raises InvalidInput for a bad address, name or number."""
         self.urls = addresses(url)
+        switch_on_where_asked("rota-worker")
         self.slots = _within("slots", slots, 1, 100_000)
         self.weight = _within("weight", weight, 1, 1_000)
         said = (groups,) if isinstance(groups, str) else tuple(groups)
@@ -88,7 +94,9 @@ class Worker:
         self.name, self.application, self.labels = name, application, dict(labels or {})
         self.shutdown_grace = shutdown_grace
         self._token = token or os.environ.get("ROTA_TOKEN") or None
-        self._dial, self._on_exhausted, self._clock = dial, on_exhausted, clock or SystemClock()
+        redactor.learn(self._token)
+        self._dial = dial or tls_dial(tls)
+        self._on_exhausted, self._clock = on_exhausted, clock or SystemClock()
         self._limits = Limits(
             _within("max_child_memory", max_child_memory or 0, 0, 2**50),
             _within("max_tasks_per_child", max_tasks_per_child or 0, 0, 2**31),
@@ -251,7 +259,7 @@ class Worker:
         )
         foreman = Foreman(
             loop, handler_loop, facts, self._registry, secrets.token_bytes(16), self._clock, self._limits,
-            lost=self._refused, exhausted=self._exhausted,
+            lost=self._refused, exhausted=self._exhausted, told_to_end=self._shut_down,
         )  # fmt: skip
         connection = Connection(
             self.urls, token=self._token, sdk=SDK, dial=self._dial,
@@ -302,6 +310,15 @@ class Worker:
         if self._stopping is None and self._foreman is not None and self._connection is not None:
             winding_down = self._wind_down(self._foreman, self._connection, self.shutdown_grace, EXHAUSTED)
             self._stopping = asyncio.get_running_loop().create_task(winding_down)
+
+    def _shut_down(self, reason: str) -> None:
+        """The node asks for it: as after the first signal; of a worker beside something else, only the worker ends."""
+        if self._stopping is not None:
+            return
+        _logger.info("told to shut down%s: what runs has %g s", f" ({reason})" if reason else "", self.shutdown_grace)
+        ends_process = self._link is not None and self._handlers is None
+        ending = self._drain_by_signal() if ends_process else self.astop()
+        self._drain = asyncio.get_running_loop().create_task(ending)
 
     def _tell_methods(self) -> None:
         """To the node, if there is a link already."""

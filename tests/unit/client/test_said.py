@@ -91,6 +91,11 @@ def test_a_call_makes_a_new_task_each_time() -> None:
         call("\ud800").new()
 
 
+def test_a_number_below_nothing_is_told_with_the_least() -> None:
+    with pytest.raises(InvalidInput, match="retries: -1 cannot be sent: it must be 0 or more"):
+        call("add", retries=-1)
+
+
 def test_calls_may_be_tuples() -> None:
     made = list(as_calls([("a", 1), ("b@2", None, {"priority": 1}), call("c")]))
     assert [(each.method, each.version) for each in made] == [("a", 0), ("b", 2), ("c", 0)]

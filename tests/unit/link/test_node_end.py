@@ -14,10 +14,15 @@ from rota.wire.v1 import link_pb2 as pb
 from rota.wire.v1.link_pb2 import Frame
 
 CALLS = ("submit", "get", "list", "wait", "unwait", "cancel", "retry", "read_logs", "read_stats")
+HOUSE = (
+    *("delete", "why", "bulk", "read_batch", "list_groups", "list_controls", "set_control", "worker_command"),
+    *("read_series", "list_tokens", "create_token", "rotate_token", "revoke_token", "read_audit"),
+)
 WORK = ("register", "started", "finish", "release", "heartbeat", "report")
 PERMITS = {
     **dict.fromkeys(CALLS, frozenset({"client"})),
     **dict.fromkeys(("list_workers", "list_methods"), frozenset({"client"})),
+    **dict.fromkeys(HOUSE, frozenset({"client"})),
     **dict.fromkeys(WORK, frozenset({"worker"})),
     **dict.fromkeys(FROM_NODE, frozenset[str]()),
 }
@@ -149,6 +154,18 @@ def test_a_role_that_does_not_allow_it_is_told_so_and_the_link_goes_on(token: st
     assert (frame.request, frame.failure.code) == (9, "forbidden")
     own = "get" if token == "client" else "register"
     assert give(end, frame_of(own)) is not None
+
+
+def test_what_a_role_does_not_allow_is_told_to_whoever_keeps_account_of_it() -> None:
+    told: list[tuple[str, str]] = []
+    end = NodeEnd(
+        Terms("node-1", "0.1.0"), PERMITS, admit, lambda: NOW, 0.0, "worker",
+        lambda kind, error: told.append((kind, error.code)),
+    )  # fmt: skip
+    give(end, hello())
+    give(end, frame_of("register"))
+    give(end, frame_of("create_token", 3))
+    assert told == [("create_token", "forbidden")]
 
 
 def test_every_frame_has_its_place_in_the_table_of_this_test() -> None:

@@ -1,5 +1,6 @@
 """The codec: what goes in comes out, what is not said is not there, and wrong input is told with its path."""
 
+import json
 from typing import Any
 
 import pytest
@@ -41,6 +42,14 @@ options = st.builds(
     result_ttl=durations,
     unique_key=st.none() | texts,
     order_key=st.none() | texts,
+    unique_mode=st.none() | st.sampled_from(["return", "reject", "replace"]),
+    debounce=durations,
+    concurrency_key=st.none() | texts,
+    concurrency_limit=st.none() | st.integers(1, 2**31),
+)
+parents = st.lists(st.binary(min_size=16, max_size=16), max_size=3).map(tuple)
+json_texts = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5).map(
+    lambda value: json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 )
 labels = st.dictionaries(names, texts, max_size=3).map(lambda d: tuple(sorted(d.items())))
 failures = st.builds(Failure, st.lists(texts, max_size=3).map(tuple), texts, texts)
@@ -55,15 +64,21 @@ def through_bytes(message: Any) -> Any:
         Submission,
         id=st.binary(min_size=16, max_size=16),
         method=texts,
-        params=st.binary(min_size=1, max_size=50),
+        params=json_texts,
         options=options,
         idempotency_key=st.none() | texts.filter(bool),
         version=st.none() | st.integers(1, 2**32 - 1),
         labels=labels,
         target=st.none() | texts.filter(bool),
-    )
+        after=parents,
+        batch=st.none() | texts.filter(bool),
+        trace=st.sampled_from(["", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]),
+    ),
+    st.sampled_from(["fail", "run"]),
 )
-def test_a_submission_arrives_as_it_was(submission: Submission) -> None:
+def test_a_submission_arrives_as_it_was(submission: Submission, on_parent_failure: str) -> None:
+    if submission.after:
+        submission.on_parent_failure = on_parent_failure  # pyrefly: ignore[read-only]
     new = pb.NewTask()
     writers.write_submission(submission, new)
     assert codec.read_submission(through_bytes(new), 0) == submission
@@ -86,7 +101,7 @@ def test_empty_params_are_null() -> None:
         id=st.binary(min_size=16, max_size=16),
         attempt=st.integers(0, 2**32 - 1),
         verdict=st.sampled_from(Verdict),
-        result=st.binary(max_size=50),
+        result=json_texts | st.just(b""),
         failure=st.none() | failures,
         started_at=st.none() | st.integers(1, 2**60),
         ran=st.integers(0, 2**50),
@@ -104,6 +119,7 @@ def test_a_report_arrives_as_it_was(report: Report) -> None:
     [
         (lambda: codec.read_submission(pb.NewTask(id=b"short"), 3), "tasks[3].id"),
         (lambda: codec.read_ids([ID, b""]), "ids[1]"),
+        (lambda: codec.read_submission(pb.NewTask(id=ID, params=b"{"), 4), "tasks[4].params"),
         (lambda: codec.read_report(pb.Result(id=ID, verdict=0), 2), "results[2].verdict"),
         (lambda: codec.read_report(through_bytes(_with_verdict(99)), 2), "results[2].verdict"),
         (lambda: codec.read_report(through_bytes(_with_verdict(-1)), 2), "results[2].verdict"),
@@ -212,6 +228,19 @@ def test_a_plain_assignment_is_small() -> None:
     assert {field.name for field, _ in assignment.ListFields()} == {"id", "attempt", "method", "params"}
 
 
+def test_an_assignment_says_what_the_task_comes_after_its_batch_and_its_trace() -> None:
+    spec = Spec(Lane("add"), after=(ID, ID[::-1]), batch="night", trace="00-aa-bb-01")
+    assignment = pb.Assignment()
+    codec.write_assignment(Task(ID, spec, State.RUNNING, Reason.LEASED, 0, attempt=1), assignment, False)
+    assert (list(assignment.after), assignment.batch, assignment.trace) == ([ID, ID[::-1]], "night", "00-aa-bb-01")
+
+
+def test_a_bad_parent_is_told_by_its_place() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        codec.read_submission(pb.NewTask(id=ID, method="add", after=[ID, b"x"]), 3)
+    assert refused.value.errors[0].path == "tasks[3].after[1]"
+
+
 def test_outcomes_carry_the_result_or_the_error() -> None:
     done, broken = pb.Ended.Outcome(), pb.Ended.Outcome()
     codec.write_outcome(a_task(State.SUCCEEDED, reason=Reason.RETURNED, outcome=b"3"), done)
@@ -236,6 +265,24 @@ def test_a_task_is_shown_with_everything_it_has() -> None:
     assert (view.method, view.group, view.version, view.target, view.state) == ("add", "g", 2, "w", "running")
     assert (view.worker, view.seq, view.due_at, view.started_at, view.unique_key) == ("worker-5", 9, 11, 13, "u")
     assert dict(view.labels) == {"a": "b"}
+
+
+def test_a_task_is_shown_with_what_it_comes_after_and_its_keys() -> None:
+    spec = Spec(
+        Lane("add", key="k"), unique_key="u", unique_mode="replace", concurrency_limit=3, after=(ID,), run_anyway=True,
+        batch="night",
+    )  # fmt: skip
+    view = pb.Task()
+    codec_view.write_task(Task(ID, spec, State.WAITING, Reason.PARENTS, 0), view, "")
+    assert (view.concurrency_key, view.concurrency_limit, view.unique_mode) == ("k", 3, "replace")
+    assert (list(view.after), view.on_parent_failure, view.batch, view.reason) == ([ID], "run", "night", "parents")
+
+
+def test_a_plain_task_shows_no_keys_and_no_parents() -> None:
+    view = pb.Task()
+    codec_view.write_task(Task(ID, Spec(Lane("add")), State.READY, Reason.SUBMITTED, 0), view, "")
+    said = {field.name for field, _ in view.ListFields()}
+    assert not said & {"concurrency_key", "concurrency_limit", "unique_mode", "after", "on_parent_failure", "batch"}
 
 
 def test_a_long_history_keeps_its_newest_errors_whole() -> None:

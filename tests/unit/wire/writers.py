@@ -24,6 +24,13 @@ def write_submission(submission: Submission, new: pb.NewTask) -> None:
             new.labels.update(submission.labels)
         if submission.target is not None:
             new.target = submission.target
+        if submission.after:
+            new.after.extend(submission.after)
+            new.on_parent_failure = submission.on_parent_failure
+        if submission.batch is not None:
+            new.batch = submission.batch
+        if submission.trace:
+            new.trace = submission.trace
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"the task cannot be sent: {error}", code="invalid_task") from error
 

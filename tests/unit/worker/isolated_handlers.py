@@ -39,6 +39,8 @@ def facts(ctx: Context, value: Any) -> dict[str, Any]:
         "method": ctx.method,
         "group": ctx.group,
         "labels": dict(ctx.labels),
+        "after": list(ctx.after),
+        "batch": ctx.batch,
         "failures": ctx.failures,
         "retries": ctx.retries,
         "left": (ctx.deadline.timestamp() - time.time()) if ctx.deadline else None,

@@ -268,6 +268,8 @@ def test_a_schema_with_parts_keeps_its_definitions() -> None:
         ({"a": [1, {"b": object()}]}, r"result\['a'\]\[1\]\['b'\]"),
         ({(1, 2): 3}, r"the key \(1, 2\) of result"),
         ("\ud800", "result"),
+        (float("nan"), "result: NaN"),
+        ({"a": [None, float("-inf")]}, r"result\['a'\]\[1\]: NaN and infinity"),
     ],
 )
 def test_a_result_that_is_no_json_names_the_place(value: Any, place: str) -> None:

@@ -75,13 +75,15 @@ async def test_a_context_says_in_a_child_what_it_says_in_a_thread() -> None:
     node = ScriptedNode()
     async with at_work(node, handlers.facts):
         node.give(
-            7, "facts", attempt=3, group="g", labels={"a": "b"}, failures=1, retries=4, timeout=90_000_000, version=1
-        )
+            7, "facts", attempt=3, group="g", labels={"a": "b"}, failures=1, retries=4, timeout=90_000_000, version=1,
+            after=[bytes(16)], batch="night",
+        )  # fmt: skip
         (facts,) = await values(node, 7)
         assert 80 < facts.pop("left") <= 90.5
         assert facts == {
             "task": "00000000-0000-0000-0000-000000000007", "attempt": 3, "method": "facts", "group": "g",
             "labels": {"a": "b"}, "failures": 1, "retries": 4, "same": True,
+            "after": ["00000000-0000-0000-0000-000000000000"], "batch": "night",
         }  # fmt: skip
         result = await node.result(7)
         assert abs(result.started_at / 1e6 - time.time()) < LATEST

@@ -306,6 +306,7 @@ async def test_a_handler_sees_its_task() -> None:
         seen.update(
             id=ctx.task_id, method=ctx.method, failures=ctx.failures, retries=ctx.retries, created=ctx.created_at,
             fire=ctx.fire_at, deadline=ctx.deadline, labels=dict(ctx.labels), group=ctx.group, cancelled=ctx.cancelled,
+            after=ctx.after, batch=ctx.batch,
         )  # fmt: skip
 
     async with at_work(node, ("look", look)):
@@ -320,6 +321,20 @@ async def test_a_handler_sees_its_task() -> None:
     assert seen["deadline"] is not None
     assert seen["labels"] == {"a": "b"}
     assert not seen["cancelled"]
+    assert (seen["after"], seen["batch"]) == ((), None)
+
+
+async def test_a_handler_sees_what_its_task_comes_after_and_its_batch() -> None:
+    node = ScriptedNode()
+
+    async def look(ctx: Context, value: Any) -> list[Any]:
+        return [ctx.after, ctx.batch]
+
+    async with at_work(node, ("look", look)):
+        node.give(5, "look", after=[task_id(3), task_id(4)], batch="night")
+        result = await node.result(5)
+    parents = '["00000000-0000-0000-0000-000000000003","00000000-0000-0000-0000-000000000004"]'
+    assert result.result.decode() == f'[{parents},"night"]'
 
 
 async def test_logging_and_progress_reach_the_task_before_its_outcome_does() -> None:
@@ -713,6 +728,42 @@ async def test_a_drain_finishes_what_runs_and_gives_back_the_rest() -> None:
     assert node.results()[1].result == b"1"
     assert [kind for kind, _ in node.frames][-1] == "goodbye"
     assert worker.wait(0) == 0
+
+
+async def test_a_worker_told_to_shut_down_ends_as_after_a_stop() -> None:
+    node, gate = ScriptedNode(), asyncio.Event()
+
+    async def wait(value: Any) -> int:
+        await gate.wait()
+        return 1
+
+    worker = Worker("local:", dial=node.dial, slots=1)
+    worker.register_method("wait", wait)
+    await worker.astart()
+    await node.registered()
+    node.give(1, "wait")
+    node.give(2, "wait")
+    await node.started(1)
+    node.send(pb.Frame(shut_down=pb.ShutDown(reason="a new kernel")))
+    await node.until(lambda: node.released() == [(2, "draining")])
+    node.send(pb.Frame(shut_down=pb.ShutDown()))
+    gate.set()
+    await node.until(lambda: [kind for kind, _ in node.frames][-1] == "goodbye")
+    assert node.results()[1].result == b"1"
+    assert await asyncio.to_thread(worker.wait, 5) == 0
+
+
+def test_a_worker_process_told_to_shut_down_leaves_with_zero() -> None:
+    node = ScriptedNode()
+    worker = Worker("local:", dial=node.dial)
+    worker.register_method("add", sum)
+    codes: list[int] = []
+    runner = threading.Thread(target=lambda: codes.append(worker.run()))
+    runner.start()
+    node.wait_until(lambda: node.seen("register"))
+    node.send(pb.Frame(shut_down=pb.ShutDown()))
+    runner.join(10)
+    assert codes == [0]
 
 
 async def test_what_does_not_end_within_the_grace_is_stopped_and_given_back() -> None:

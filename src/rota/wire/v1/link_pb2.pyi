@@ -1,3 +1,4 @@
+from rota.wire.v1 import house_pb2 as _house_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -35,7 +36,7 @@ ABANDONED_STOPPED: Verdict
 CRASHED: Verdict
 
 class Frame(_message.Message):
-    __slots__ = ("credit", "request", "hello", "welcome", "ping", "goodbye", "failure", "done", "submit", "submitted", "get", "list", "tasks", "wait", "ended", "cancel", "retry", "outcomes", "read_logs", "logs", "read_stats", "stats", "list_workers", "workers", "list_methods", "methods", "unwait", "register", "started", "finish", "release", "heartbeat", "report", "registered", "assign", "stop", "recall", "drain", "finished")
+    __slots__ = ("credit", "request", "hello", "welcome", "ping", "goodbye", "failure", "done", "submit", "submitted", "get", "list", "tasks", "wait", "ended", "cancel", "retry", "outcomes", "read_logs", "logs", "read_stats", "stats", "list_workers", "workers", "list_methods", "methods", "unwait", "delete", "why", "explanation", "bulk", "bulked", "read_batch", "batch", "register", "started", "finish", "release", "heartbeat", "report", "registered", "assign", "stop", "recall", "drain", "finished", "shut_down", "list_groups", "groups", "list_controls", "controls", "set_control", "control", "worker_command", "read_series", "series", "list_tokens", "tokens", "create_token", "rotate_token", "new_token", "revoke_token", "token", "read_audit", "audit_lines")
     CREDIT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +64,13 @@ class Frame(_message.Message):
     LIST_METHODS_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     UNWAIT_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    BULK_FIELD_NUMBER: _ClassVar[int]
+    BULKED_FIELD_NUMBER: _ClassVar[int]
+    READ_BATCH_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     FINISH_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +83,25 @@ class Frame(_message.Message):
     RECALL_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
+    SHUT_DOWN_FIELD_NUMBER: _ClassVar[int]
+    LIST_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    LIST_CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    SET_CONTROL_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    WORKER_COMMAND_FIELD_NUMBER: _ClassVar[int]
+    READ_SERIES_FIELD_NUMBER: _ClassVar[int]
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    LIST_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ROTATE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NEW_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REVOKE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    READ_AUDIT_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_LINES_FIELD_NUMBER: _ClassVar[int]
     credit: int
     request: int
     hello: Hello
@@ -102,6 +129,13 @@ class Frame(_message.Message):
     list_methods: ListMethods
     methods: Methods
     unwait: Unwait
+    delete: _house_pb2.Delete
+    why: _house_pb2.Why
+    explanation: _house_pb2.Explanation
+    bulk: _house_pb2.Bulk
+    bulked: _house_pb2.Bulked
+    read_batch: _house_pb2.ReadBatch
+    batch: _house_pb2.Batch
     register: Register
     started: Started
     finish: Finish
@@ -114,7 +148,26 @@ class Frame(_message.Message):
     recall: Recall
     drain: Drain
     finished: Finished
-    def __init__(self, credit: _Optional[int] = ..., request: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., submit: _Optional[_Union[Submit, _Mapping]] = ..., submitted: _Optional[_Union[Submitted, _Mapping]] = ..., get: _Optional[_Union[Get, _Mapping]] = ..., list: _Optional[_Union[List, _Mapping]] = ..., tasks: _Optional[_Union[TaskPage, _Mapping]] = ..., wait: _Optional[_Union[Wait, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., retry: _Optional[_Union[Retry, _Mapping]] = ..., outcomes: _Optional[_Union[Outcomes, _Mapping]] = ..., read_logs: _Optional[_Union[ReadLogs, _Mapping]] = ..., logs: _Optional[_Union[Logs, _Mapping]] = ..., read_stats: _Optional[_Union[ReadStats, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., list_workers: _Optional[_Union[ListWorkers, _Mapping]] = ..., workers: _Optional[_Union[WorkerList, _Mapping]] = ..., list_methods: _Optional[_Union[ListMethods, _Mapping]] = ..., methods: _Optional[_Union[Methods, _Mapping]] = ..., unwait: _Optional[_Union[Unwait, _Mapping]] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., assign: _Optional[_Union[Assign, _Mapping]] = ..., stop: _Optional[_Union[Stop, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ...) -> None: ...
+    shut_down: ShutDown
+    list_groups: _house_pb2.ListGroups
+    groups: _house_pb2.Groups
+    list_controls: _house_pb2.ListControls
+    controls: _house_pb2.Controls
+    set_control: _house_pb2.SetControl
+    control: _house_pb2.Control
+    worker_command: _house_pb2.WorkerCommand
+    read_series: _house_pb2.ReadSeries
+    series: _house_pb2.Series
+    list_tokens: _house_pb2.ListTokens
+    tokens: _house_pb2.Tokens
+    create_token: _house_pb2.CreateToken
+    rotate_token: _house_pb2.RotateToken
+    new_token: _house_pb2.NewToken
+    revoke_token: _house_pb2.RevokeToken
+    token: _house_pb2.Token
+    read_audit: _house_pb2.ReadAudit
+    audit_lines: _house_pb2.AuditLines
+    def __init__(self, credit: _Optional[int] = ..., request: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., submit: _Optional[_Union[Submit, _Mapping]] = ..., submitted: _Optional[_Union[Submitted, _Mapping]] = ..., get: _Optional[_Union[Get, _Mapping]] = ..., list: _Optional[_Union[List, _Mapping]] = ..., tasks: _Optional[_Union[TaskPage, _Mapping]] = ..., wait: _Optional[_Union[Wait, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., retry: _Optional[_Union[Retry, _Mapping]] = ..., outcomes: _Optional[_Union[Outcomes, _Mapping]] = ..., read_logs: _Optional[_Union[ReadLogs, _Mapping]] = ..., logs: _Optional[_Union[Logs, _Mapping]] = ..., read_stats: _Optional[_Union[ReadStats, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., list_workers: _Optional[_Union[ListWorkers, _Mapping]] = ..., workers: _Optional[_Union[WorkerList, _Mapping]] = ..., list_methods: _Optional[_Union[ListMethods, _Mapping]] = ..., methods: _Optional[_Union[Methods, _Mapping]] = ..., unwait: _Optional[_Union[Unwait, _Mapping]] = ..., delete: _Optional[_Union[_house_pb2.Delete, _Mapping]] = ..., why: _Optional[_Union[_house_pb2.Why, _Mapping]] = ..., explanation: _Optional[_Union[_house_pb2.Explanation, _Mapping]] = ..., bulk: _Optional[_Union[_house_pb2.Bulk, _Mapping]] = ..., bulked: _Optional[_Union[_house_pb2.Bulked, _Mapping]] = ..., read_batch: _Optional[_Union[_house_pb2.ReadBatch, _Mapping]] = ..., batch: _Optional[_Union[_house_pb2.Batch, _Mapping]] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., assign: _Optional[_Union[Assign, _Mapping]] = ..., stop: _Optional[_Union[Stop, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., shut_down: _Optional[_Union[ShutDown, _Mapping]] = ..., list_groups: _Optional[_Union[_house_pb2.ListGroups, _Mapping]] = ..., groups: _Optional[_Union[_house_pb2.Groups, _Mapping]] = ..., list_controls: _Optional[_Union[_house_pb2.ListControls, _Mapping]] = ..., controls: _Optional[_Union[_house_pb2.Controls, _Mapping]] = ..., set_control: _Optional[_Union[_house_pb2.SetControl, _Mapping]] = ..., control: _Optional[_Union[_house_pb2.Control, _Mapping]] = ..., worker_command: _Optional[_Union[_house_pb2.WorkerCommand, _Mapping]] = ..., read_series: _Optional[_Union[_house_pb2.ReadSeries, _Mapping]] = ..., series: _Optional[_Union[_house_pb2.Series, _Mapping]] = ..., list_tokens: _Optional[_Union[_house_pb2.ListTokens, _Mapping]] = ..., tokens: _Optional[_Union[_house_pb2.Tokens, _Mapping]] = ..., create_token: _Optional[_Union[_house_pb2.CreateToken, _Mapping]] = ..., rotate_token: _Optional[_Union[_house_pb2.RotateToken, _Mapping]] = ..., new_token: _Optional[_Union[_house_pb2.NewToken, _Mapping]] = ..., revoke_token: _Optional[_Union[_house_pb2.RevokeToken, _Mapping]] = ..., token: _Optional[_Union[_house_pb2.Token, _Mapping]] = ..., read_audit: _Optional[_Union[_house_pb2.ReadAudit, _Mapping]] = ..., audit_lines: _Optional[_Union[_house_pb2.AuditLines, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("versions", "token", "sdk", "window")
@@ -193,7 +246,7 @@ class Done(_message.Message):
     def __init__(self) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = ("group", "priority", "retries", "retry_delay", "retry_backoff", "retry_max_delay", "retry_jitter", "retry_on", "give_up_on", "timeout", "expires", "delay", "run_at", "result_ttl", "unique_key", "order_key")
+    __slots__ = ("group", "priority", "retries", "retry_delay", "retry_backoff", "retry_max_delay", "retry_jitter", "retry_on", "give_up_on", "timeout", "expires", "delay", "run_at", "result_ttl", "unique_key", "order_key", "unique_mode", "debounce", "concurrency_key", "concurrency_limit")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     RETRIES_FIELD_NUMBER: _ClassVar[int]
@@ -210,6 +263,10 @@ class Options(_message.Message):
     RESULT_TTL_FIELD_NUMBER: _ClassVar[int]
     UNIQUE_KEY_FIELD_NUMBER: _ClassVar[int]
     ORDER_KEY_FIELD_NUMBER: _ClassVar[int]
+    UNIQUE_MODE_FIELD_NUMBER: _ClassVar[int]
+    DEBOUNCE_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_LIMIT_FIELD_NUMBER: _ClassVar[int]
     group: str
     priority: int
     retries: int
@@ -226,10 +283,14 @@ class Options(_message.Message):
     result_ttl: int
     unique_key: str
     order_key: str
-    def __init__(self, group: _Optional[str] = ..., priority: _Optional[int] = ..., retries: _Optional[int] = ..., retry_delay: _Optional[int] = ..., retry_backoff: _Optional[float] = ..., retry_max_delay: _Optional[int] = ..., retry_jitter: _Optional[float] = ..., retry_on: _Optional[_Iterable[str]] = ..., give_up_on: _Optional[_Iterable[str]] = ..., timeout: _Optional[int] = ..., expires: _Optional[int] = ..., delay: _Optional[int] = ..., run_at: _Optional[int] = ..., result_ttl: _Optional[int] = ..., unique_key: _Optional[str] = ..., order_key: _Optional[str] = ...) -> None: ...
+    unique_mode: str
+    debounce: int
+    concurrency_key: str
+    concurrency_limit: int
+    def __init__(self, group: _Optional[str] = ..., priority: _Optional[int] = ..., retries: _Optional[int] = ..., retry_delay: _Optional[int] = ..., retry_backoff: _Optional[float] = ..., retry_max_delay: _Optional[int] = ..., retry_jitter: _Optional[float] = ..., retry_on: _Optional[_Iterable[str]] = ..., give_up_on: _Optional[_Iterable[str]] = ..., timeout: _Optional[int] = ..., expires: _Optional[int] = ..., delay: _Optional[int] = ..., run_at: _Optional[int] = ..., result_ttl: _Optional[int] = ..., unique_key: _Optional[str] = ..., order_key: _Optional[str] = ..., unique_mode: _Optional[str] = ..., debounce: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., concurrency_limit: _Optional[int] = ...) -> None: ...
 
 class NewTask(_message.Message):
-    __slots__ = ("id", "method", "params", "options", "idempotency_key", "version", "labels", "target")
+    __slots__ = ("id", "method", "params", "options", "idempotency_key", "version", "labels", "target", "after", "on_parent_failure", "batch", "trace")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -245,6 +306,10 @@ class NewTask(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    ON_PARENT_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     id: bytes
     method: str
     params: bytes
@@ -253,7 +318,11 @@ class NewTask(_message.Message):
     version: int
     labels: _containers.ScalarMap[str, str]
     target: str
-    def __init__(self, id: _Optional[bytes] = ..., method: _Optional[str] = ..., params: _Optional[bytes] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., version: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., target: _Optional[str] = ...) -> None: ...
+    after: _containers.RepeatedScalarFieldContainer[bytes]
+    on_parent_failure: str
+    batch: str
+    trace: str
+    def __init__(self, id: _Optional[bytes] = ..., method: _Optional[str] = ..., params: _Optional[bytes] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., version: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., target: _Optional[str] = ..., after: _Optional[_Iterable[bytes]] = ..., on_parent_failure: _Optional[str] = ..., batch: _Optional[str] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class Submit(_message.Message):
     __slots__ = ("tasks", "atomic", "wait")
@@ -293,7 +362,7 @@ class Get(_message.Message):
     def __init__(self, ids: _Optional[_Iterable[bytes]] = ..., detail: bool = ...) -> None: ...
 
 class List(_message.Message):
-    __slots__ = ("states", "method", "group", "worker", "created_after", "created_before", "limit", "cursor")
+    __slots__ = ("states", "method", "group", "worker", "created_after", "created_before", "limit", "cursor", "label", "batch", "text")
     STATES_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
@@ -302,6 +371,9 @@ class List(_message.Message):
     CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
     states: _containers.RepeatedScalarFieldContainer[str]
     method: str
     group: str
@@ -310,7 +382,10 @@ class List(_message.Message):
     created_before: int
     limit: int
     cursor: str
-    def __init__(self, states: _Optional[_Iterable[str]] = ..., method: _Optional[str] = ..., group: _Optional[str] = ..., worker: _Optional[str] = ..., created_after: _Optional[int] = ..., created_before: _Optional[int] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+    label: str
+    batch: str
+    text: str
+    def __init__(self, states: _Optional[_Iterable[str]] = ..., method: _Optional[str] = ..., group: _Optional[str] = ..., worker: _Optional[str] = ..., created_after: _Optional[int] = ..., created_before: _Optional[int] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ..., label: _Optional[str] = ..., batch: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class TaskPage(_message.Message):
     __slots__ = ("tasks", "cursor")
@@ -363,7 +438,7 @@ class Progress(_message.Message):
     def __init__(self, share: _Optional[float] = ..., note: _Optional[str] = ..., at: _Optional[int] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("id", "method", "version", "group", "target", "state", "reason", "priority", "attempt", "failures", "rescues", "retries", "created_at", "due_at", "claimed_at", "started_at", "ended_at", "worker", "params", "result", "error", "labels", "unique_key", "order_key", "timeout", "expire_at", "attempts", "progress", "seq")
+    __slots__ = ("id", "method", "version", "group", "target", "state", "reason", "priority", "attempt", "failures", "rescues", "retries", "created_at", "due_at", "claimed_at", "started_at", "ended_at", "worker", "params", "result", "error", "labels", "unique_key", "order_key", "timeout", "expire_at", "attempts", "progress", "seq", "after", "on_parent_failure", "batch", "concurrency_key", "concurrency_limit", "unique_mode")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -400,6 +475,12 @@ class Task(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    ON_PARENT_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    UNIQUE_MODE_FIELD_NUMBER: _ClassVar[int]
     id: bytes
     method: str
     version: int
@@ -429,7 +510,13 @@ class Task(_message.Message):
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
     progress: Progress
     seq: int
-    def __init__(self, id: _Optional[bytes] = ..., method: _Optional[str] = ..., version: _Optional[int] = ..., group: _Optional[str] = ..., target: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., priority: _Optional[int] = ..., attempt: _Optional[int] = ..., failures: _Optional[int] = ..., rescues: _Optional[int] = ..., retries: _Optional[int] = ..., created_at: _Optional[int] = ..., due_at: _Optional[int] = ..., claimed_at: _Optional[int] = ..., started_at: _Optional[int] = ..., ended_at: _Optional[int] = ..., worker: _Optional[str] = ..., params: _Optional[bytes] = ..., result: _Optional[bytes] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., unique_key: _Optional[str] = ..., order_key: _Optional[str] = ..., timeout: _Optional[int] = ..., expire_at: _Optional[int] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., seq: _Optional[int] = ...) -> None: ...
+    after: _containers.RepeatedScalarFieldContainer[bytes]
+    on_parent_failure: str
+    batch: str
+    concurrency_key: str
+    concurrency_limit: int
+    unique_mode: str
+    def __init__(self, id: _Optional[bytes] = ..., method: _Optional[str] = ..., version: _Optional[int] = ..., group: _Optional[str] = ..., target: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., priority: _Optional[int] = ..., attempt: _Optional[int] = ..., failures: _Optional[int] = ..., rescues: _Optional[int] = ..., retries: _Optional[int] = ..., created_at: _Optional[int] = ..., due_at: _Optional[int] = ..., claimed_at: _Optional[int] = ..., started_at: _Optional[int] = ..., ended_at: _Optional[int] = ..., worker: _Optional[str] = ..., params: _Optional[bytes] = ..., result: _Optional[bytes] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., unique_key: _Optional[str] = ..., order_key: _Optional[str] = ..., timeout: _Optional[int] = ..., expire_at: _Optional[int] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., seq: _Optional[int] = ..., after: _Optional[_Iterable[bytes]] = ..., on_parent_failure: _Optional[str] = ..., batch: _Optional[str] = ..., concurrency_key: _Optional[str] = ..., concurrency_limit: _Optional[int] = ..., unique_mode: _Optional[str] = ...) -> None: ...
 
 class Wait(_message.Message):
     __slots__ = ("ids",)
@@ -750,7 +837,7 @@ class Assign(_message.Message):
     def __init__(self, tasks: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("id", "attempt", "method", "version", "params", "timeout", "announce", "created_at", "fire_at", "failures", "retries", "group", "labels")
+    __slots__ = ("id", "attempt", "method", "version", "params", "timeout", "announce", "created_at", "fire_at", "failures", "retries", "group", "labels", "trace", "after", "batch")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -771,6 +858,9 @@ class Assignment(_message.Message):
     RETRIES_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
     id: bytes
     attempt: int
     method: str
@@ -784,7 +874,10 @@ class Assignment(_message.Message):
     retries: int
     group: str
     labels: _containers.ScalarMap[str, str]
-    def __init__(self, id: _Optional[bytes] = ..., attempt: _Optional[int] = ..., method: _Optional[str] = ..., version: _Optional[int] = ..., params: _Optional[bytes] = ..., timeout: _Optional[int] = ..., announce: bool = ..., created_at: _Optional[int] = ..., fire_at: _Optional[int] = ..., failures: _Optional[int] = ..., retries: _Optional[int] = ..., group: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    trace: str
+    after: _containers.RepeatedScalarFieldContainer[bytes]
+    batch: str
+    def __init__(self, id: _Optional[bytes] = ..., attempt: _Optional[int] = ..., method: _Optional[str] = ..., version: _Optional[int] = ..., params: _Optional[bytes] = ..., timeout: _Optional[int] = ..., announce: bool = ..., created_at: _Optional[int] = ..., fire_at: _Optional[int] = ..., failures: _Optional[int] = ..., retries: _Optional[int] = ..., group: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., trace: _Optional[str] = ..., after: _Optional[_Iterable[bytes]] = ..., batch: _Optional[str] = ...) -> None: ...
 
 class Started(_message.Message):
     __slots__ = ("tasks",)
@@ -885,3 +978,9 @@ class Drain(_message.Message):
     reconnect_to: _containers.RepeatedScalarFieldContainer[str]
     reason: str
     def __init__(self, reconnect_to: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ShutDown(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...

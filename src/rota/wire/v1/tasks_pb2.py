@@ -22,22 +22,23 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from rota.wire.v1 import house_pb2 as rota_dot_v1_dot_house__pb2
 from rota.wire.v1 import link_pb2 as rota_dot_v1_dot_link__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13rota/v1/tasks.proto\x12\x07rota.v1\x1a\x12rota/v1/link.proto\"P\n\x07\x45xecute\x12\x1f\n\x05tasks\x18\x01 \x03(\x0b\x32\x10.rota.v1.NewTask\x12\x0e\n\x06\x61tomic\x18\x02 \x01(\x08\x12\x14\n\x0cwait_timeout\x18\x03 \x01(\x04\"\xb5\x01\n\x08\x45xecuted\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.rota.v1.Executed.Item\x1a\x81\x01\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\'\n\x07outcome\x18\x02 \x01(\x0b\x32\x16.rota.v1.Ended.Outcome\x12!\n\x07refusal\x18\x03 \x01(\x0b\x32\x10.rota.v1.Failure\x12\x0f\n\x07warning\x18\x04 \x01(\t\x12\x10\n\x08left_off\x18\x05 \x01(\x08\x32\xc7\x03\n\x05Tasks\x12-\n\x06Submit\x12\x0f.rota.v1.Submit\x1a\x12.rota.v1.Submitted\x12.\n\x07\x45xecute\x12\x10.rota.v1.Execute\x1a\x11.rota.v1.Executed\x12&\n\x03Get\x12\x0c.rota.v1.Get\x1a\x11.rota.v1.TaskPage\x12(\n\x04List\x12\r.rota.v1.List\x1a\x11.rota.v1.TaskPage\x12\'\n\x04Wait\x12\r.rota.v1.Wait\x1a\x0e.rota.v1.Ended0\x01\x12,\n\x06\x43\x61ncel\x12\x0f.rota.v1.Cancel\x1a\x11.rota.v1.Outcomes\x12*\n\x05Retry\x12\x0e.rota.v1.Retry\x1a\x11.rota.v1.Outcomes\x12*\n\x04Logs\x12\x11.rota.v1.ReadLogs\x1a\r.rota.v1.Logs0\x01\x12+\n\x05Stats\x12\x12.rota.v1.ReadStats\x1a\x0e.rota.v1.Stats\x12\x31\n\x07Methods\x12\x14.rota.v1.ListMethods\x1a\x10.rota.v1.Methodsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13rota/v1/tasks.proto\x12\x07rota.v1\x1a\x13rota/v1/house.proto\x1a\x12rota/v1/link.proto\"P\n\x07\x45xecute\x12\x1f\n\x05tasks\x18\x01 \x03(\x0b\x32\x10.rota.v1.NewTask\x12\x0e\n\x06\x61tomic\x18\x02 \x01(\x08\x12\x14\n\x0cwait_timeout\x18\x03 \x01(\x04\"\xb5\x01\n\x08\x45xecuted\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.rota.v1.Executed.Item\x1a\x81\x01\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\'\n\x07outcome\x18\x02 \x01(\x0b\x32\x16.rota.v1.Ended.Outcome\x12!\n\x07refusal\x18\x03 \x01(\x0b\x32\x10.rota.v1.Failure\x12\x0f\n\x07warning\x18\x04 \x01(\t\x12\x10\n\x08left_off\x18\x05 \x01(\x08\x32\xf5\x04\n\x05Tasks\x12-\n\x06Submit\x12\x0f.rota.v1.Submit\x1a\x12.rota.v1.Submitted\x12.\n\x07\x45xecute\x12\x10.rota.v1.Execute\x1a\x11.rota.v1.Executed\x12&\n\x03Get\x12\x0c.rota.v1.Get\x1a\x11.rota.v1.TaskPage\x12(\n\x04List\x12\r.rota.v1.List\x1a\x11.rota.v1.TaskPage\x12\'\n\x04Wait\x12\r.rota.v1.Wait\x1a\x0e.rota.v1.Ended0\x01\x12,\n\x06\x43\x61ncel\x12\x0f.rota.v1.Cancel\x1a\x11.rota.v1.Outcomes\x12*\n\x05Retry\x12\x0e.rota.v1.Retry\x1a\x11.rota.v1.Outcomes\x12,\n\x06\x44\x65lete\x12\x0f.rota.v1.Delete\x1a\x11.rota.v1.Outcomes\x12&\n\x04\x42ulk\x12\r.rota.v1.Bulk\x1a\x0f.rota.v1.Bulked\x12)\n\x03Why\x12\x0c.rota.v1.Why\x1a\x14.rota.v1.Explanation\x12+\n\x05\x42\x61tch\x12\x12.rota.v1.ReadBatch\x1a\x0e.rota.v1.Batch\x12*\n\x04Logs\x12\x11.rota.v1.ReadLogs\x1a\r.rota.v1.Logs0\x01\x12+\n\x05Stats\x12\x12.rota.v1.ReadStats\x1a\x0e.rota.v1.Stats\x12\x31\n\x07Methods\x12\x14.rota.v1.ListMethods\x1a\x10.rota.v1.Methodsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rota.v1.tasks_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXECUTE']._serialized_start=52
-  _globals['_EXECUTE']._serialized_end=132
-  _globals['_EXECUTED']._serialized_start=135
-  _globals['_EXECUTED']._serialized_end=316
-  _globals['_EXECUTED_ITEM']._serialized_start=187
-  _globals['_EXECUTED_ITEM']._serialized_end=316
-  _globals['_TASKS']._serialized_start=319
-  _globals['_TASKS']._serialized_end=774
+  _globals['_EXECUTE']._serialized_start=73
+  _globals['_EXECUTE']._serialized_end=153
+  _globals['_EXECUTED']._serialized_start=156
+  _globals['_EXECUTED']._serialized_end=337
+  _globals['_EXECUTED_ITEM']._serialized_start=208
+  _globals['_EXECUTED_ITEM']._serialized_end=337
+  _globals['_TASKS']._serialized_start=340
+  _globals['_TASKS']._serialized_end=969
 # @@protoc_insertion_point(module_scope)

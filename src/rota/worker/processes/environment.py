@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import re
 
-_SECRET = re.compile(r"^ROTA_.*(TOKEN|SECRET|PASSWORD|KEY|STORE|REDIS)", re.IGNORECASE)
-"""Tokens and keys, files of them, and addresses that may hold a password."""
+from rota.telemetry.redaction import redactor
+
+_SECRET = re.compile(
+    r"^(?:ROTA_.*(?:TOKEN|SECRET|PASSWORD|KEY|STORE|REDIS).*|OTEL_.*HEADERS|CREDENTIALS_DIRECTORY)$", re.IGNORECASE
+)
+"""Tokens and keys, files of them, addresses that may hold a password; what a trace collector is shown; where a service
+manager has put the credentials."""
 
 
 def child_environment() -> dict[str, str]:
-    """Handlers run other people's input: they need not hold the keys of the house."""
-    return {name: value for name, value in os.environ.items() if not _SECRET.match(name)}
+    """Handlers run other people's input: they need not hold the keys of the house, whatever variable repeats them."""
+    return {
+        name: value for name, value in os.environ.items() if not _SECRET.match(name) and redactor.own(value) == value
+    }

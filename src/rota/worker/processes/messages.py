@@ -62,6 +62,8 @@ class Job(Struct, array_like=True, gc=False):
     retries: int = 0
     group: str = ""
     labels: dict[str, str] | None = None
+    after: tuple[bytes, ...] = ()
+    batch: str = ""
 
 
 class Work(Struct, array_like=True, gc=False, tag="work"):

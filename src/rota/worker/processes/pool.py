@@ -15,9 +15,13 @@ from collections.abc import Callable, Iterable
 from rota.life.clock import Clock
 from rota.model.failure import Failure
 from rota.model.report import Verdict
+from rota.model.text import task_id_text
+from rota.telemetry import tracing
+from rota.worker import traced
 from rota.worker.bell import Bell
 from rota.worker.context import Stopped
 from rota.worker.ending import Stopping
+from rota.worker.failures import cleaned
 from rota.worker.handler import Handler
 from rota.worker.processes.board import SETTLING
 from rota.worker.processes.limits import Limits
@@ -191,6 +195,8 @@ class HandlerProcesses:
             task.retries,
             task.group,
             dict(task.labels) if task.labels else None,
+            tuple(task.after),
+            task.batch,
         )
 
     # ---------------------------------------------------------------- what children say
@@ -229,8 +235,10 @@ class HandlerProcesses:
         self._methods.took(run.handler, answer.ran)
         run.started_at, run.ran, run.result = answer.started_at, answer.ran, answer.result
         run.retry_after = answer.retry_after
-        run.failure = Failure(*answer.failure) if answer.failure is not None else None
+        run.failure = cleaned(*answer.failure) if answer.failure is not None else None
         run.verdict = Verdict(answer.verdict)
+        if (tracer := tracing.tracer) is not None:
+            traced.record(tracer, run)
         self._over(run)
         return True
 
@@ -334,7 +342,7 @@ class HandlerProcesses:
             child.over_memory = memory
             _logger.warning(
                 "%s, task %s: its process has %s of memory, more than max_child_memory: it is killed",
-                run.method, run.id.hex(), _size(memory),
+                run.method, task_id_text(run.id), _size(memory),
             )  # fmt: skip
             child.kill()
 
@@ -368,7 +376,7 @@ class HandlerProcesses:
             return Failure(("MemoryError", "Exception"), words)
         words = f"its process {how} while it ran"
         if run.stopping is None:
-            _logger.warning("%s, task %s: %s", run.method, run.id.hex(), words)
+            _logger.warning("%s, task %s: %s", run.method, task_id_text(run.id), words)
         return Failure(("ProcessLost",), words)
 
     def _fail_waiting(self, why: str) -> None:
