@@ -24,6 +24,7 @@ BREATH = 0.005
 REST = 1.0
 """Seconds until the next try where no descriptor is left."""
 _TELL_EVERY = 60.0
+_MOST_SOURCES = 1_000
 _logger = logging.getLogger("rota.transport")
 
 
@@ -38,7 +39,10 @@ class Acceptor:
         refuse: Callable[[Overloaded], bytes],
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._listener, self._gate, self._make, self._refuse, self._tls = listener, gate, make, refuse, tls
+        self._listener, self._gate, self._make, self._refuse = listener, gate, make, refuse
+        self.tls = tls
+        """What connections speak that are taken from now on."""
+        self._failed: dict[str, float] = {}
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -77,23 +81,23 @@ class Acceptor:
         except Overloaded as error:
             self._turn_away(connection, error)
             return
-        task = self._loop.create_task(self._serve(connection, entry))
+        task = self._loop.create_task(self._serve(connection, entry, address))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
-    async def _serve(self, connection: socket.socket, entry: Entry) -> None:
-        patience = self._gate.limits.handshake_timeout if self._tls is not None else None
+    async def _serve(self, connection: socket.socket, entry: Entry, address: str) -> None:
+        patience = self._gate.limits.handshake_timeout if self.tls is not None else None
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._loop.connect_accepted_socket(
                 lambda: self._make(entry),
                 connection,
-                ssl=self._tls,
+                ssl=self.tls,
                 ssl_handshake_timeout=patience,
                 ssl_shutdown_timeout=patience,
             )
         except OSError as error:
-            _logger.debug("a connection was not made: %s", error)
+            self._tell_of_failure(address, error)
             entry.leave()
             connection.close()
         except BaseException:
@@ -104,9 +108,20 @@ class Acceptor:
     def _turn_away(self, connection: socket.socket, error: Overloaded) -> None:
         """Says why, as far as that goes without waiting. What came unread would turn the end into a reset: it is read."""
         with connection, contextlib.suppress(OSError):
-            if self._tls is None:
+            if self.tls is None:
                 connection.send(self._refuse(error))
                 connection.recv(65_536)
+
+    def _tell_of_failure(self, address: str, error: OSError) -> None:
+        """A failed handshake is told once a minute of each source: plain HTTP on a TLS port, a certificate that is not good."""
+        now, source = self._loop.time(), source_of(address)
+        if not isinstance(error, ssl.SSLError) or now - self._failed.get(source, -_TELL_EVERY) < _TELL_EVERY:
+            _logger.debug("a connection was not made: %s", error)
+            return
+        if len(self._failed) >= _MOST_SOURCES:
+            self._failed.clear()
+        self._failed[source] = now
+        _logger.warning("a TLS handshake with %s failed: %s", source, error.reason or error)
 
     def _starve(self, error: OSError) -> None:
         now = self._loop.time()

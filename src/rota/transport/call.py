@@ -17,13 +17,17 @@ from rota.model.task import Task
 from rota.transport.doors import LinkWaiterDoor
 from rota.transport.hall import Hall
 from rota.transport.requests import CALLS
+from rota.transport.verbs import Verbs
 from rota.wire.codec_refusal import read_refusal
 from rota.wire.v1 import link_pb2 as pb
 from rota.wire.v1.link_pb2 import Frame
 
 HIGH_WATER = 4 * 1024 * 1024
 """Bytes that wait to be taken, at which nothing more is added."""
-_WRITES = frozenset({"submit", "cancel", "retry"})
+_WRITES = frozenset(
+    {"submit", "cancel", "retry", "delete", "bulk", "set_control", "worker_command"}
+    | {"create_token", "rotate_token", "revoke_token"}
+)
 _WANTED = 1
 """A request number: an answer is wanted."""
 _PARK_SIZE = 500
@@ -32,8 +36,8 @@ _PARK_SIZE = 500
 class Call:
     """Implements `caller.Caller`. `async with` ends its waits and follows, however the caller went."""
 
-    def __init__(self, lobby: Hall) -> None:
-        self.lobby = lobby
+    def __init__(self, lobby: Hall, verbs: Verbs) -> None:
+        self.lobby, self.verbs = lobby, verbs
         self.engine: Engine = lobby.engine
         self._bell = asyncio.Event()
         self.waiter = _Waiter(self._bell.set)
@@ -122,7 +126,7 @@ class Call:
     async def _ask_anew(self) -> None:
         """For ended tasks of which only the ids were kept."""
         ids, self.waiter.parked = self.waiter.parked[:_PARK_SIZE], self.waiter.parked[_PARK_SIZE:]
-        self.waiter.unknown(await self.engine.wait(ids, self.waiter))
+        self.waiter.unknown(await self.verbs.wait(ids, self.waiter))
 
     async def _to_its_end(self, writing: asyncio.Future[Frame | None]) -> None:
         try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from rota.engine.engine import Engine
 from rota.transport.doors import LinkWaiterDoor
 from rota.transport.hall import Hall
+from rota.transport.verbs import Verbs
 from rota.wire.v1.link_pb2 import Frame
 
 
@@ -15,7 +15,9 @@ class Caller(Protocol):
     """The session, for its handlers."""
 
     @property
-    def engine(self) -> Engine: ...
+    def verbs(self) -> Verbs:
+        """What it may ask of the house: by its groups, and with a line in the audit log for what changes something."""
+        ...
 
     @property
     def lobby(self) -> Hall: ...

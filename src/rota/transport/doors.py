@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from rota.model.task import Task
 from rota.transport.frame_batch import FrameBatch
 from rota.wire.codec import write_assignment, write_outcome, write_refs
-from rota.wire.v1.link_pb2 import Drain, Frame, Recall
+from rota.wire.v1.link_pb2 import Drain, Frame, Recall, ShutDown
 
 
 class LinkWorkerDoor:
@@ -37,6 +37,9 @@ class LinkWorkerDoor:
 
     def drain(self, reconnect_to: Sequence[str]) -> None:
         self._put(Frame(drain=Drain(reconnect_to=reconnect_to, reason="the node stops")))
+
+    def shut_down(self, reason: str) -> None:
+        self._put(Frame(shut_down=ShutDown(reason=reason)))
 
     def close(self, code: int, reason: str) -> None:
         self._close(code, reason)

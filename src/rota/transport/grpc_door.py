@@ -7,26 +7,31 @@ The library loses memory where a cancelled handler answers all the same, and whe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
+from rota.access.grant import NOBODY, Grant
 from rota.access.source import source_of
 from rota.link.channel import MAX_FRAME
-from rota.model.errors import Forbidden, InvalidInput, Overloaded, Unavailable
+from rota.link.codes import Close
+from rota.model.errors import InvalidInput, NotAuthenticated, Overloaded, RotaError, Unavailable
+from rota.telemetry import request_id
 from rota.transport.call import Call
 from rota.transport.grpc_health import NAME as HEALTH
 from rota.transport.grpc_health import Health
 from rota.transport.grpc_link import Context, serve_link
-from rota.transport.grpc_methods import TASKS, WORKERS, Link, Many, Method, One, Talk, methods
+from rota.transport.grpc_methods import SERVICES, Link, Many, Method, One, Talk, methods
 from rota.transport.grpc_reflection import Reflection
 from rota.transport.grpc_status import End, end_of, unknown_method
 from rota.transport.hall import NOT_SERVING
 from rota.transport.lobby import Lobby
+from rota.transport.verbs import Verbs
 
 UNARY_WITHIN = 30.0
 """Seconds for a call that answers at once, where its caller sets no deadline."""
@@ -43,8 +48,7 @@ class GrpcDoor(grpc.GenericRpcHandler):
         self, lobby: Lobby, readiness: Callable[[], str], *, behind_proxy: bool = False, reflection: bool = False
     ) -> None:
         self._lobby, self._readiness, self._behind_proxy = lobby, readiness, behind_proxy
-        services = frozenset({TASKS, WORKERS})
-        self.methods = methods(Health(readiness, services), Reflection({*services, HEALTH}) if reflection else None)
+        self.methods = methods(Health(readiness, SERVICES), Reflection({*SERVICES, HEALTH}) if reflection else None)
         self._handlers = {path: self._handler(path, method) for path, method in self.methods.items()}
         self._waiting: set[asyncio.Task[Any]] = set()
         self._drained = False
@@ -79,10 +83,11 @@ class GrpcDoor(grpc.GenericRpcHandler):
     def _one(self, path: str, method: One) -> Any:
         async def serve(_: object, context: Context) -> bytes:
             async def answer() -> bytes:
-                self._let_in(path, method.roles, context)
+                verbs = self._let_in(path, method.roles, context)
                 body = _read(method.takes, await _only_message(context))
-                async with asyncio.timeout(_time_for(method, context)), Call(self._lobby) as call:
-                    return _written(await method.serve(call, body))
+                with self._watched(verbs) if method.patient else contextlib.nullcontext():
+                    async with asyncio.timeout(_time_for(method, context)), Call(self._lobby, verbs) as call:
+                        return _written(await method.serve(call, body))
 
             return await self._ended(context, answer(), waits=method.patient)
 
@@ -94,10 +99,11 @@ class GrpcDoor(grpc.GenericRpcHandler):
                 await asyncio.shield(context.write(_written(message)))
 
             async def answer() -> None:
-                self._let_in(path, method.roles, context)
+                verbs = self._let_in(path, method.roles, context)
                 body = _read(method.takes, await _only_message(context))
-                async with Call(self._lobby) as call:
-                    await method.serve(call, body, write)
+                with self._watched(verbs):
+                    async with Call(self._lobby, verbs) as call:
+                        await method.serve(call, body, write)
 
             await self._ended(context, answer(), waits=True)
 
@@ -117,15 +123,32 @@ class GrpcDoor(grpc.GenericRpcHandler):
     def _link(self, path: str, method: Link) -> Any:
         async def serve(_: object, context: Context) -> None:
             async def answer() -> End:
-                token = self._let_in(path, method.roles, context)
-                source = self._source(context)
-                return await serve_link(context, lambda carrier: self._lobby.open(carrier, token, source))
+                self._let_in(path, method.roles, context)
+                token, source, certificate = _token(context), self._source(context), _certificate(context)
+                return await serve_link(context, lambda carrier: self._lobby.open(carrier, token, source, certificate))
 
             end = await self._ended(context, answer(), waits=False)
             if end.status is not grpc.StatusCode.OK:
                 await _abort(context, end)
 
         return serve
+
+    @contextlib.contextmanager
+    def _watched(self, verbs: Verbs) -> Iterator[None]:
+        """A call that goes on ends when its token holds no longer (raises NotAuthenticated), or the links do (Unavailable)."""
+        task = asyncio.current_task()
+        guest = _Stream(verbs.grant, task)
+        if verbs.grant is not NOBODY:
+            self._lobby.enter(guest)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if guest.refusal is None or task is None:
+                raise
+            task.uncancel()
+            raise guest.refusal from None
+        finally:
+            self._lobby.left(guest)
 
     def _unknown(self, path: str) -> Any:
         async def serve(_: object, context: Context) -> None:
@@ -139,16 +162,17 @@ class GrpcDoor(grpc.GenericRpcHandler):
 
     # --- what all have in common
 
-    def _let_in(self, path: str, roles: frozenset[str] | None, context: Context) -> str | None:
-        """The caller's token. `roles`: one of them is needed; none: open to everybody; None: any token will do."""
-        token = _token(context)
+    def _let_in(self, path: str, roles: frozenset[str] | None, context: Context) -> Verbs:
+        """What the caller may ask. `roles`: one of them is needed; none: open to everybody; None: any token will do."""
+        source, grant = self._source(context), NOBODY
         if roles is None or roles:
-            given = self._lobby.policy.roles(token, self._source(context))
-            if roles and given.isdisjoint(roles):
-                raise Forbidden(f"this needs one of the roles {', '.join(sorted(roles))}")
+            grant = self._lobby.policy.admit(_token(context), source, _certificate(context))
+        verbs = self._lobby.verbs(grant, "grpc", source)
+        if roles:
+            verbs.check_role(roles, path)
         if (reason := self._readiness()) in NOT_SERVING and not path.startswith(f"/{HEALTH}/"):
             raise _not_now(reason)
-        return token
+        return verbs
 
     def _source(self, context: Context) -> str:
         """Whom a bad token counts for. A proxy's address is everybody's, and so nobody's."""
@@ -159,6 +183,7 @@ class GrpcDoor(grpc.GenericRpcHandler):
         task = asyncio.current_task()
         if waits and task is not None:
             self._waiting.add(task)
+        request_id.begin(_request_id(context))  # a call is a task of its own, and its end is the id's
         try:
             return await work
         except asyncio.CancelledError:
@@ -171,6 +196,29 @@ class GrpcDoor(grpc.GenericRpcHandler):
             if task is not None:
                 self._waiting.discard(task)
         return await _abort(context, _told(error))
+
+
+class _Stream:
+    """Implements `hall.Guest` for a call that goes on."""
+
+    is_client = False
+
+    def __init__(self, grant: Grant, task: asyncio.Task[Any] | None) -> None:
+        self.grant: Grant | None = grant
+        self.under_way: set[asyncio.Task[None]] = set()
+        self._task = task
+        self.refusal: RotaError | None = None
+
+    def tick(self) -> None:
+        """The library sees to who does not read."""
+
+    def wind_down(self) -> None:
+        """It has no requests."""
+
+    def close(self, code: int, reason: str) -> None:
+        if self.refusal is None and self._task is not None:
+            self.refusal = NotAuthenticated(reason) if code == Close.NOT_AUTHENTICATED else _not_now("draining")
+            self._task.cancel()
 
 
 def _told(error: BaseException) -> End:
@@ -188,6 +236,11 @@ def _not_now(reason: str) -> Unavailable:
     return Unavailable(f"this node is {reason}; come again, or go to another", code=reason)
 
 
+def _request_id(context: Context) -> str | None:
+    """As the caller says it, which `request_id.begin` judges."""
+    return next((str(value) for key, value in context.invocation_metadata() or () if key == "x-request-id"), None)
+
+
 def _token(context: Context) -> str | None:
     """The bearer's token: "" for what cannot be one, None for none."""
     said = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
@@ -195,6 +248,15 @@ def _token(context: Context) -> str | None:
         return None
     scheme, _, rest = str(said[0]).partition(" ")
     return rest.strip() if len(said) == 1 and scheme.lower() == "bearer" else ""
+
+
+def _certificate(context: Context) -> frozenset[str] | None:
+    """The URIs in the certificate that the caller has proved to have; None where there is none."""
+    about = context.auth_context()
+    if not about.get("x509_pem_cert"):
+        return None
+    names = about.get("x509_subject_alternative_name", ())
+    return frozenset(name.decode("utf-8", "replace") for name in names)
 
 
 def _address(peer: str) -> str:

@@ -18,12 +18,42 @@ from rota.transport.grpc_reflection import NAMES as REFLECTION
 from rota.transport.grpc_reflection import Reflection
 from rota.transport.grpc_tasks import Write, answer_to
 from rota.transport.permits import PERMITS
+from rota.wire.v1 import admin_pb2, nodes_pb2, tasks_pb2, workers_pb2
+from rota.wire.v1 import house_pb2 as house
 from rota.wire.v1 import link_pb2 as pb
-from rota.wire.v1 import tasks_pb2, workers_pb2
 
 TASKS = tasks_pb2.DESCRIPTOR.services_by_name["Tasks"].full_name
 WORKERS = workers_pb2.DESCRIPTOR.services_by_name["Workers"].full_name
+ADMIN = admin_pb2.DESCRIPTOR.services_by_name["Admin"].full_name
+NODES = nodes_pb2.DESCRIPTOR.services_by_name["Nodes"].full_name
+SERVICES = frozenset({TASKS, WORKERS, ADMIN, NODES})
 EVERYBODY: frozenset[str] = frozenset()
+
+_ASKED: dict[str, tuple[type[Message], str, str]] = {
+    f"/{TASKS}/Cancel": (pb.Cancel, "cancel", "outcomes"),
+    f"/{TASKS}/Retry": (pb.Retry, "retry", "outcomes"),
+    f"/{TASKS}/Delete": (house.Delete, "delete", "outcomes"),
+    f"/{TASKS}/Bulk": (house.Bulk, "bulk", "bulked"),
+    f"/{TASKS}/Get": (pb.Get, "get", "tasks"),
+    f"/{TASKS}/List": (pb.List, "list", "tasks"),
+    f"/{TASKS}/Why": (house.Why, "why", "explanation"),
+    f"/{TASKS}/Batch": (house.ReadBatch, "read_batch", "batch"),
+    f"/{TASKS}/Stats": (pb.ReadStats, "read_stats", "stats"),
+    f"/{TASKS}/Methods": (pb.ListMethods, "list_methods", "methods"),
+    f"/{WORKERS}/List": (pb.ListWorkers, "list_workers", "workers"),
+    f"/{ADMIN}/Groups": (house.ListGroups, "list_groups", "groups"),
+    f"/{ADMIN}/Controls": (house.ListControls, "list_controls", "controls"),
+    f"/{ADMIN}/SetControl": (house.SetControl, "set_control", "control"),
+    f"/{ADMIN}/CommandWorker": (house.WorkerCommand, "worker_command", "done"),
+    f"/{ADMIN}/Tokens": (house.ListTokens, "list_tokens", "tokens"),
+    f"/{ADMIN}/CreateToken": (house.CreateToken, "create_token", "new_token"),
+    f"/{ADMIN}/RotateToken": (house.RotateToken, "rotate_token", "new_token"),
+    f"/{ADMIN}/RevokeToken": (house.RevokeToken, "revoke_token", "token"),
+    f"/{ADMIN}/Audit": (house.ReadAudit, "read_audit", "audit_lines"),
+    f"/{NODES}/Stats": (pb.ReadStats, "read_stats", "stats"),
+    f"/{NODES}/Series": (house.ReadSeries, "read_series", "series"),
+}
+"""Calls that are one request of the link: the message, the frame it is, and the frame of its answer."""
 
 
 class One(NamedTuple):
@@ -64,18 +94,15 @@ def methods(health: Health, reflection: Reflection | None) -> dict[str, Method]:
     """By path. Who may send a frame over a link may make the call that is like it."""
     read, call = PERMITS["get"], PERMITS["submit"]
     found: dict[str, Method] = {
+        **{
+            path: One(takes, PERMITS[kind], answer_to(kind, answered))
+            for path, (takes, kind, answered) in _ASKED.items()
+        },
         f"/{TASKS}/Submit": One(pb.Submit, call, grpc_tasks.submit),
         f"/{TASKS}/Execute": One(tasks_pb2.Execute, call, grpc_tasks.execute, patient=True),
-        f"/{TASKS}/Cancel": One(pb.Cancel, PERMITS["cancel"], answer_to("cancel", "outcomes")),
-        f"/{TASKS}/Retry": One(pb.Retry, PERMITS["retry"], answer_to("retry", "outcomes")),
-        f"/{TASKS}/Get": One(pb.Get, read, answer_to("get", "tasks")),
-        f"/{TASKS}/List": One(pb.List, PERMITS["list"], answer_to("list", "tasks")),
         f"/{TASKS}/Wait": Many(pb.Wait, PERMITS["wait"], grpc_tasks.wait),
         f"/{TASKS}/Logs": Many(pb.ReadLogs, PERMITS["read_logs"], grpc_tasks.logs),
-        f"/{TASKS}/Stats": One(pb.ReadStats, PERMITS["read_stats"], answer_to("read_stats", "stats")),
-        f"/{TASKS}/Methods": One(pb.ListMethods, PERMITS["list_methods"], answer_to("list_methods", "methods")),
         f"/{WORKERS}/Link": Link(PERMITS["register"]),
-        f"/{WORKERS}/List": One(pb.ListWorkers, PERMITS["list_workers"], answer_to("list_workers", "workers")),
         f"/{HEALTH}/Check": One(HealthCheckRequest, EVERYBODY, health.check),
         f"/{HEALTH}/Watch": Many(HealthCheckRequest, ALL_ROLES, health.watch),
     }

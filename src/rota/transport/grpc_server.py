@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 # The library's own log of broken handshakes would let anybody who can reach the port fill the node's.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -20,7 +21,8 @@ from rota.link.channel import MAX_FRAME
 from rota.model.errors import RefusesToStart
 from rota.transport.gate import Limits
 from rota.transport.grpc_door import GrpcDoor
-from rota.transport.http_server import bind, check_tls
+from rota.transport.http_server import bind
+from rota.transport.tls import OFF, REQUIRED, TlsFiles
 
 __all__ = ["GrpcDoor", "GrpcServer"]
 
@@ -63,11 +65,17 @@ class GrpcServer:
         limits: Limits | None = None,
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
+        tls_client_ca: Path | None = None,
+        tls_client_auth: str = OFF,
     ) -> None:
-        """Of the limits, the durations: the library does not let connections be counted."""
+        """Of the limits, the durations and how many connections there may be, which are counted apart from those of the HTTP
+        port. The library does not let them be counted by their address. It cannot ask for a certificate
+        without asking for it of all: with `optional` nobody is asked here."""
         self.host, self.port = host, port
         self._door, self._limits = door, limits or Limits()
         self._tls_cert, self._tls_key = tls_cert, tls_key
+        self._client_auth = tls_client_ca, tls_client_auth
+        self._fresh: grpc.ServerCertificateConfiguration | None = None
         self._server: grpc.aio.Server | None = None
 
     @property
@@ -84,6 +92,7 @@ class GrpcServer:
             *_OPTIONS,
             ("grpc.server_handshake_timeout_ms", int(self._limits.handshake_timeout * 1_000)),
             ("grpc.max_connection_idle_ms", int(self._limits.idle_timeout * 1_000)),
+            ("grpc.max_allowed_incoming_connections", self._limits.connections),
         )
         server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MAX_CALLS)
         server.add_generic_rpc_handlers((self._door,))
@@ -104,12 +113,32 @@ class GrpcServer:
             self._door.drain()
             await server.stop(STOP_WITHIN)
 
+    def renew_tls(self) -> None:
+        """As HttpServer.renew_tls."""
+        if self._server is not None:
+            self._fresh = self._certificates()
+
     def _credentials(self) -> grpc.ServerCredentials | None:
-        cert, key = self._tls_cert, self._tls_key
-        if cert is None and key is None:
+        first = self._certificates()
+        if first is None:
             return None
-        check_tls(cert, key)
-        return grpc.ssl_server_credentials([(key.read_bytes(), cert.read_bytes())]) if cert and key else None
+        required = self._client_auth[1] == REQUIRED and self._client_auth[0] is not None
+        return grpc.dynamic_ssl_server_credentials(first, self._take_fresh, require_client_authentication=required)
+
+    def _take_fresh(self) -> Any:
+        """The library asks at each handshake, in a thread of its own; None: nothing is new. (Its types do not know that.)"""
+        fresh, self._fresh = self._fresh, None
+        return fresh
+
+    def _certificates(self) -> grpc.ServerCertificateConfiguration | None:
+        files = TlsFiles.of(self._tls_cert, self._tls_key, *self._client_auth)
+        if files is None:
+            return None
+        files.context()  # it says what is wrong with them, which the library does not
+        authority = None if files.client_ca is None else files.client_ca.read_bytes()
+        return grpc.ssl_server_certificate_configuration(
+            [(files.key.read_bytes(), files.cert.read_bytes())], root_certificates=authority
+        )
 
     def _free_place(self) -> str:
         """As numbers. The library says only that it could not bind, and not why; a socket of our own does."""

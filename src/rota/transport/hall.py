@@ -11,11 +11,18 @@ from typing import Protocol
 
 import psutil
 
+from rota.access.audit import AuditLog, Recorder
+from rota.access.grant import Grant
 from rota.access.policy import Policy
+from rota.access.token_book import TokenBook
+from rota.contract.store import Store
 from rota.engine.engine import Engine
 from rota.life.duty import Errands
 from rota.link.codes import Close
 from rota.link.node_end import Terms
+from rota.model.series import Point
+from rota.observe.events import Events
+from rota.transport.verbs import ReadSeries, Verbs
 
 NOT_SERVING = frozenset({"starting", "draining"})
 """What `readiness` may answer where no new link or call is taken. Any other word: the node lives, but something is away."""
@@ -37,8 +44,31 @@ class NodeFacts:
     data_dir: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the verbs of access and of the series are asked of."""
+
+    tokens: TokenBook
+    audit: AuditLog
+    series: ReadSeries
+
+    @classmethod
+    def of(cls, store: Store, series: ReadSeries | None = None) -> Books:
+        """Over a store that is opened later. `series`: where it is not given, the points as the store keeps them."""
+
+        async def points(since: int, _: int) -> list[Point]:
+            return await store.points(since)
+
+        return cls(TokenBook(store), AuditLog(store), series or points)
+
+
 class Guest(Protocol):
-    """A session, as the lobby sees it."""
+    """A session, or a stream of a door, as the lobby sees it."""
+
+    @property
+    def grant(self) -> Grant | None:
+        """What it was let in with; None while it has not said who it is."""
+        ...
 
     @property
     def is_client(self) -> bool: ...
@@ -56,8 +86,11 @@ class Guest(Protocol):
 class Hall:
     """Keeps the sessions of the running loop, and looks after them. `Lobby` opens them."""
 
-    def __init__(self, engine: Engine, policy: Policy, terms: Terms, facts: NodeFacts) -> None:
-        self.engine, self.policy, self.terms, self.facts = engine, policy, terms, facts
+    def __init__(
+        self, engine: Engine, policy: Policy, terms: Terms, facts: NodeFacts, books: Books, events: Events
+    ) -> None:
+        self.events = events
+        self.engine, self.policy, self.terms, self.facts, self.books = engine, policy, terms, facts, books
         self._guests: set[Guest] = set()
         self._errands = Errands("the end of a link")
         self._somebody_left = asyncio.Event()
@@ -90,6 +123,11 @@ class Hall:
         self._guests.discard(guest)
         self._somebody_left.set()
 
+    def verbs(self, grant: Grant, door: str, source: str = "") -> Verbs:
+        """What a caller may ask who was let in so. `door`: http, grpc or link; `source`: the address it comes from."""
+        record = Recorder(self.books.audit, door, source)
+        return Verbs(self.engine, grant, record, self.books.tokens, self.books.series)
+
     def errand(self, work: Coroutine[None, None, None]) -> None:
         """Does something that outlives a link; `leave` waits for it."""
         self._errands.run(work)
@@ -120,6 +158,9 @@ class Hall:
     def _tick(self) -> None:
         self._timer = None
         for guest in list(self._guests):
-            guest.tick()
+            if guest.grant is not None and not self.policy.still_good(guest.grant):
+                guest.close(Close.NOT_AUTHENTICATED, "the token holds no longer: it was revoked, or has expired")
+            else:
+                guest.tick()
         if self._guests:
             self._timer = asyncio.get_running_loop().call_later(self._pause, self._tick)

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
+from rota.access.grant import Grant
 from rota.access.roles import Role
-from rota.model.errors import Forbidden, NotAuthenticated, Overloaded, RotaError
-from rota.telemetry.prometheus import CONTENT_TYPE, Exporter
+from rota.model.errors import RotaError
+from rota.telemetry import request_id
+from rota.telemetry.prometheus import CONTENT_TYPE
 from rota.transport import http_guards
-from rota.transport.asgi import FRUITFUL, Answer, Receive, Scope, Send, json_answer, problem, problem_of
-from rota.transport.figures import readings
-from rota.transport.gate import Gate
+from rota.transport.asgi import FRUITFUL, Answer, Receive, Scope, Send, header, json_answer, problem, problem_of
+from rota.transport.figures import Metrics
 from rota.transport.hall import NOT_SERVING
+from rota.transport.http.api import Api
+from rota.transport.http.live import serve_live
+from rota.transport.http.route import PREFIX
+from rota.transport.http.routes import ROUTES
 from rota.transport.lobby import Lobby
 from rota.transport.status_page import status_page
+from rota.transport.verbs import Verbs
 from rota.transport.websocket import serve_link
 
-LINK_PATH = "/api/v1/link"
+_BELOW = f"{PREFIX}/"
+LINK_PATH = f"{PREFIX}/link"
+LIVE_PATH = f"{PREFIX}/live"
+WEBSOCKETS = (LINK_PATH, LIVE_PATH)
 _READERS = frozenset({Role.VIEWER, Role.CLIENT, Role.OPERATOR, Role.ADMIN})
 _EVERYBODY: frozenset[str] = frozenset()
 _logger = logging.getLogger("rota.transport")
@@ -35,7 +45,7 @@ class Route(NamedTuple):
 class HttpApp:
     """`readiness` answers "" when the node is ready, else why not: starting, draining, store_away.
 
-    `gate`: the one before the door, for /metrics.
+    `metrics`: what /metrics tells; where it is not given, what the lobby knows.
     """
 
     def __init__(
@@ -45,29 +55,34 @@ class HttpApp:
         *,
         host: str,
         behind_proxy: bool = False,
-        gate: Gate | None = None,
+        names: http_guards.Names | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._lobby, self._readiness = lobby, readiness
         self._private = http_guards.is_loopback(host) and not behind_proxy
         self._behind_proxy = behind_proxy
-        self._names = http_guards.own_names(host) if self._private else None
-        self._exporter = Exporter(lambda: readings(lobby, gate))
+        self._names = names or http_guards.own_names(host, behind_proxy=behind_proxy)
+        self._metrics = metrics or Metrics(lobby)
+        self.api = Api(ROUTES, lobby, readiness, self._guarded, self._admit, self._metrics.requests)
         self.routes = {
             "/": Route(self._page, _READERS),
             "/livez": Route(self._livez, _EVERYBODY),
             "/readyz": Route(self._readyz, _EVERYBODY),
-            "/metrics": Route(self._metrics, _READERS, open_on_loopback=True),
-            LINK_PATH: Route(self._not_a_websocket, _EVERYBODY),
+            "/metrics": Route(self._figures, _READERS, open_on_loopback=True),
+            **dict.fromkeys(WEBSOCKETS, Route(self._not_a_websocket, _EVERYBODY)),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await self._link(scope, receive, send)
+            before = request_id.begin(header(scope, b"x-request-id"))  # one id for all that comes over the link
+            try:
+                await self._link(scope, receive, send)
+            finally:
+                request_id.end(before)
+        elif scope["path"].startswith(_BELOW) and scope["path"] not in WEBSOCKETS:
+            await self.api(scope, receive, send)
         else:
-            answer = await self._answer(scope)
-            if answer.status < HTTPStatus.BAD_REQUEST:
-                scope.get("extensions", {}).get(FRUITFUL, _nothing)()
-            await answer.send(scope, send)
+            await self._plainly(scope, send)
 
     # --- links
 
@@ -76,19 +91,16 @@ class HttpApp:
         if (refusal := self._refusal(scope)) is not None:
             await refusal.send(scope, send)
             return
-        token, source = http_guards.presented(scope), self._source(scope)
-        await serve_link(scope, receive, send, lambda carrier: self._lobby.open(carrier, token, source))
+        token, source, shown = http_guards.presented(scope), self._source(scope), http_guards.certificate(scope)
+        if scope["path"] == LIVE_PATH:
+            await serve_live(scope, receive, send, self._lobby, token, source, shown)
+            return
+        await serve_link(scope, receive, send, lambda carrier: self._lobby.open(carrier, token, source, shown))
 
     def _refusal(self, scope: Scope) -> Answer | None:
-        if scope["path"] != LINK_PATH:
+        if scope["path"] not in WEBSOCKETS:
             return _not_found(scope)
-        return (
-            http_guards.check_host(scope, self._names)
-            or http_guards.check_origin(scope)
-            or http_guards.check_query(scope)
-            or self._not_serving()
-            or self._bad_token(scope)
-        )
+        return self._guarded(scope) or self._not_serving() or self._bad_token(scope)
 
     def _not_serving(self) -> Answer | None:
         reason = self._readiness()
@@ -98,13 +110,21 @@ class HttpApp:
 
     def _bad_token(self, scope: Scope) -> Answer | None:
         """Without a token the Hello has to bring one."""
-        if (token := http_guards.presented(scope)) is None:
+        if http_guards.presented(scope) is None:
             return None
         try:
-            self._lobby.policy.roles(token, self._source(scope))
-        except (NotAuthenticated, Overloaded) as error:
+            self._admit(scope)
+        except RotaError as error:
             return problem_of(error)
         return None
+
+    def _guarded(self, scope: Scope) -> Answer | None:
+        return http_guards.check_request(scope, self._names)
+
+    def _admit(self, scope: Scope) -> Grant:
+        """Who asks. Raises NotAuthenticated, Forbidden, Overloaded."""
+        said = http_guards.presented(scope)
+        return self._lobby.policy.admit(said, self._source(scope), http_guards.certificate(scope))
 
     def _source(self, scope: Scope) -> str:
         """Whom failed log-ins count for. A proxy's address is everybody's, and so nobody's."""
@@ -112,9 +132,23 @@ class HttpApp:
 
     # --- requests
 
+    async def _plainly(self, scope: Scope, send: Send) -> None:
+        """Health, metrics, and the page."""
+        began, before = time.perf_counter(), request_id.begin(header(scope, b"x-request-id"))
+        try:
+            answer = await self._answer(scope)
+            answer.headers.append((b"x-request-id", request_id.current().encode()))
+            if answer.status < HTTPStatus.BAD_REQUEST:
+                scope.get("extensions", {}).get(FRUITFUL, _nothing)()
+            await answer.send(scope, send)
+        finally:
+            request_id.end(before)
+        known = scope["path"] if scope["path"] in self.routes else ""
+        self._metrics.requests.count(known, answer.status, time.perf_counter() - began)
+
     async def _answer(self, scope: Scope) -> Answer:
         try:
-            return http_guards.check_host(scope, self._names) or await self._routed(scope)
+            return self._guarded(scope) or await self._routed(scope)
         except RotaError as error:
             return problem_of(error, prompt=scope["path"] == "/")
         except Exception:
@@ -128,12 +162,14 @@ class HttpApp:
         if scope["method"] not in ("GET", "HEAD"):
             return problem(405, "method_not_allowed", "this address is only read", [(b"allow", b"GET, HEAD")])
         if route.roles and not (route.open_on_loopback and self._private):
-            self._check_roles(scope, route.roles)
+            verbs = self._verbs(scope)
+            verbs.check_role(route.roles, f"GET {scope['path']}")
+            if route.open_on_loopback:
+                verbs.check_everywhere("the metrics are those of the whole node")
         return await route.answer(scope)
 
-    def _check_roles(self, scope: Scope, needed: frozenset[str]) -> None:
-        if self._lobby.policy.roles(http_guards.presented(scope), self._source(scope)).isdisjoint(needed):
-            raise Forbidden(f"this needs one of the roles {', '.join(sorted(needed))}")
+    def _verbs(self, scope: Scope) -> Verbs:
+        return self._lobby.verbs(self._admit(scope), "http", http_guards.source(scope))
 
     async def _livez(self, _: Scope) -> Answer:
         return json_answer({"alive": True})
@@ -142,11 +178,11 @@ class HttpApp:
         reason = self._readiness()
         return json_answer({"ready": False, "reason": reason}, 503) if reason else json_answer({"ready": True})
 
-    async def _metrics(self, _: Scope) -> Answer:
-        return Answer(200, self._exporter.text(), CONTENT_TYPE)
+    async def _figures(self, _: Scope) -> Answer:
+        return Answer(200, await self._metrics.text(), CONTENT_TYPE)
 
     async def _page(self, scope: Scope) -> Answer:
-        return await status_page(scope, self._lobby)
+        return await status_page(scope, self._lobby, self._verbs(scope))
 
     async def _not_a_websocket(self, _: Scope) -> Answer:
         return problem(426, "websocket_needed", "links are WebSockets", [(b"upgrade", b"websocket")])

@@ -1,18 +1,23 @@
 """HTTP/1.1 and WebSockets by uvicorn, with the limits that it leaves to a proxy in front.
 
-A request's head (its first line and headers) comes within `Limits.handshake_timeout` and is at most `MAX_HEAD` bytes, its
-body within `Limits.idle_timeout`, which is also how long a caller may take to read the answer. Of a WebSocket a message is at most `MAX_FRAGMENTS` fragments, and pings come at a pace.
+A request's head (its first line and headers) comes within `Limits.handshake_timeout` and is at most `MAX_HEAD` bytes. Its
+body comes within `Limits.idle_timeout`, or goes on at `MIN_BODY_RATE` or more. The last of an answer is read within
+`Limits.idle_timeout`. Of a WebSocket a message is at most `MAX_FRAGMENTS` fragments, and pings come at a pace.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import DATA_OPCODES, Frame
@@ -20,11 +25,17 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from rota.link.codes import Close
-from rota.transport.asgi import FRUITFUL
+from rota.transport.asgi import CUT, DIGESTED, FRUITFUL, WHOLE
+from rota.transport.bodies import SMALL, Bodies
 from rota.transport.gate import Entry, Limits
+from rota.transport.http_guards import CERTIFICATE
 from rota.transport.websocket import LANE
 
 MAX_URL, MAX_HEAD, MAX_HEADERS = 8 * 1024, 32 * 1024, 100
+MIN_BODY_RATE = 16 * 1024
+"""Bytes a second, over one `Limits.idle_timeout`, at which a body may take longer than that."""
+LINGER, LINGER_BYTES = 2.0, 4 * 1024 * 1024
+"""Seconds and bytes for which a connection is still drained that was answered before its request was at its end."""
 MAX_FRAGMENTS = 4_096
 MAX_PINGS, PINGS_WITHIN = 100, 10.0
 """Pings and pongs that a link may send within so many seconds."""
@@ -33,6 +44,7 @@ SLICE = 16 * 1024
 HIGH_WATER = 8 * 1024 * 1024
 """Bytes waiting to be taken by the other side of a link, at which reading stops until most are."""
 
+_NO_LINGER = struct.pack("ii", 1, 0)
 FIRST_MESSAGE = 64 * 1024
 """A Hello is small; more is not kept for somebody of whom nothing is known."""
 
@@ -41,46 +53,90 @@ class _Refused(Exception):
     """Stops the parser; the protocol answers with its `_status`."""
 
 
+class _Stage(Enum):
+    """What a connection is reading."""
+
+    REST = 0
+    HEAD = 1
+    BODY = 2
+    OVER = 3
+    """It is a WebSocket now, and another's affair."""
+
+
 class BoundedHttp(HttpToolsProtocol):
     """One connection, from its first byte to its end, or to where it becomes a WebSocket."""
 
     _status = 400
     _head_bytes = 0
+    _body_bytes = 0
+    """Of the request at hand, since the deadline began."""
+    _request_bytes = 0
+    """Of its body in all."""
+    _held = 0
+    """What `Bodies` counts for this connection."""
+    _stage = _Stage.REST
+    _awaited = _Stage.REST
+    """What the deadline is for."""
     _deadline: asyncio.TimerHandle | None = None
+    _lingers: int | None = None
+    """How much more is thrown away; None: it is listened to."""
 
     def __init__(
-        self, config: Config, server_state: ServerState, app_state: dict[str, Any], entry: Entry, limits: Limits
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        entry: Entry,
+        limits: Limits,
+        bodies: Bodies,
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self._entry, self._limits = entry, limits
+        self._entry, self._limits, self._bodies = entry, limits, bodies
         # uvicorn only calls it; its types want a class.
         self.ws_protocol_class = partial(BoundedWebSocket, entry=entry)  # pyrefly: ignore[bad-assignment]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_head()
+        self._extensions = {
+            FRUITFUL: self._entry.fruitful,
+            CUT: partial(_cut_off, transport),
+            DIGESTED: self._give_back,
+            **_certificate(transport),
+        }
+        self._expect(_Stage.HEAD)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._in_time()
+        self._give_back()
         super().connection_lost(exc)
         self._entry.leave()
 
     def data_received(self, data: bytes) -> None:
-        if self.timeout_keep_alive_task is not None:
-            # Any byte ends the idle time; blank lines before a request would make it endless.
-            self._expect_head()
+        if self._lingers is not None:
+            self._lingers -= len(data)
+            if self._lingers < 0:
+                self.transport.abort()
+            return
         super().data_received(data)
+        self._look_at_the_time()
+
+    def linger(self) -> None:
+        """Says nothing more, and closes a little later: what is still on its way would make the other side forget what it
+        was told."""
+        self._lingers = LINGER_BYTES
+        self.transport.write_eof()
+        self._in_time()
+        self._deadline = self.loop.call_later(LINGER, self.transport.abort)
 
     def handle_websocket_upgrade(self) -> None:
+        self._stage = _Stage.OVER
         self._in_time()
         super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        scope: Any = self.scope
-        scope["extensions"] = {FRUITFUL: self._entry.fruitful}
-        self._head_bytes = 0
-        self._expect_head()
+        self._head_bytes = self._body_bytes = self._request_bytes = 0
+        self._stage = _Stage.HEAD
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -89,26 +145,42 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._weigh(len(name) + len(value))
-        if len(self.headers) > MAX_HEADERS:
+        """As the library has it, which is called for each, and so not called."""
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > MAX_HEAD or len(self.headers) > MAX_HEADERS:
             self._refuse(431)
 
     def on_headers_complete(self) -> None:
-        self._in_time()
-        self._deadline = self.loop.call_later(self._limits.idle_timeout, self.transport.abort)
+        self._stage = _Stage.BODY
         super().on_headers_complete()
+        scope: Any = self.scope
+        scope["extensions"] = {**self._extensions, WHOLE: partial(_answer_whole, self.cycle, self.linger)}
+
+    def on_body(self, body: bytes) -> None:
+        size = len(body)
+        self._body_bytes += size
+        self._request_bytes += size
+        if self._request_bytes > SMALL:
+            self._hold(size)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._in_time()
+        self._stage = _Stage.REST
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        if self._held:
+            self._give_back()
         super().on_response_complete()
         if self.transport.is_closing() and self.transport.get_write_buffer_size():
             # It closes when all is sent; whoever does not read would keep it for ever.
             self._in_time()
             self._deadline = self.loop.call_later(self._limits.idle_timeout, self.transport.abort)
+            self._awaited = _Stage.REST
 
     def timeout_keep_alive_handler(self) -> None:
         if self.transport.get_write_buffer_size():
@@ -118,26 +190,113 @@ class BoundedHttp(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         head = b"content-length: 0\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[self._status] + head)
-        self.transport.close()
+        if self._status != HTTPStatus.SERVICE_UNAVAILABLE:
+            self.transport.write(STATUS_LINE[self._status] + head)
+            self.transport.close()
+            return
+        self.transport.write(STATUS_LINE[self._status] + b"retry-after: 1\r\n" + head)
+        self._forget()
+        if self.transport.can_write_eof():
+            self.linger()
+        else:
+            self.transport.close()
 
     def _weigh(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD:
             self._refuse(431)
 
+    def _hold(self, size: int) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            return  # it is answered already: nobody keeps what is still to come
+        if not self._bodies.take(size):
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+        self._held += size
+
+    def _forget(self) -> None:
+        """Whoever reads the body is told that its end will not come, and lets go of the rest."""
+        self.cycle.disconnected = True
+        self.cycle.body = bytearray()
+        self.cycle.message_event.set()
+        self.flow.resume_reading()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        self._bodies.give_back(self._held)
+        self._held = 0
+
     def _refuse(self, status: int) -> None:
         self._status = status
         raise _Refused
 
-    def _expect_head(self) -> None:
-        if self._deadline is None:
+    def _look_at_the_time(self) -> None:
+        """A request that came whole, as most do, costs no timer."""
+        if self._stage is _Stage.REST and self.timeout_keep_alive_task is None and self._is_idle():
+            # Any byte ends the idle time; blank lines before a request would make it endless.
+            self._expect(_Stage.HEAD)
+        elif self._stage is _Stage.REST:
+            if self._awaited is not _Stage.REST:
+                self._in_time()
+        elif self._stage is not self._awaited and self._stage is not _Stage.OVER:
+            self._in_time()
+            self._expect(self._stage)
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _expect(self, stage: _Stage) -> None:
+        if self._deadline is not None or self.transport.is_closing():
+            return
+        self._awaited = stage
+        if stage is _Stage.HEAD:
             self._deadline = self.loop.call_later(self._limits.handshake_timeout, self.transport.abort)
+        else:
+            self._deadline = self.loop.call_later(self._limits.idle_timeout, self._look_at_the_body)
+
+    def _look_at_the_body(self) -> None:
+        """A large body may go on for as long as it comes at a pace."""
+        if self._body_bytes < MIN_BODY_RATE * self._limits.idle_timeout:
+            self.transport.abort()
+            return
+        self._body_bytes = 0
+        self._deadline = self.loop.call_later(self._limits.idle_timeout, self._look_at_the_body)
 
     def _in_time(self) -> None:
+        self._awaited = _Stage.REST
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _cut_off(transport: asyncio.Transport) -> None:
+    """At once: what the other side has not taken is thrown away, the operating system's part of it too."""
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
+
+
+def _answer_whole(
+    cycle: RequestResponseCycle, linger: Callable[[], None], status: int, head: bytes, body: bytes, closes: bool
+) -> bool:
+    """Head and body in one write, as `RequestResponseCycle.send` would in two. False: it has to be sent by that.
+
+    `head`: header lines, each with its end, the length of the body among them.
+    """
+    if cycle.flow.write_paused or cycle.response_started:
+        return False
+    if cycle.disconnected:
+        return True
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.keep_alive = cycle.keep_alive and not closes
+    end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+    cycle.transport.write(b"".join((STATUS_LINE[status], head, end, body)))
+    cycle.message_event.set()
+    if not cycle.keep_alive and cycle.more_body and cycle.transport.can_write_eof():
+        linger()
+    elif not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
 
 
 class _ShortAtFirst(ServerProtocol):
@@ -156,6 +315,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     _pings = 0
     _pings_since = 0.0
+    _unanswered = 0
     _reader: Callable[[bytes], None] | None = None
     _held_back = False
     _cut: asyncio.TimerHandle | None = None
@@ -163,8 +323,9 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], entry: Entry) -> None:
         super().__init__(config, server_state, app_state)
         self._entry = entry
-        self.conn = _ShortAtFirst(max_size=FIRST_MESSAGE, logger=self.conn.logger)
-        self.conn.then = config.ws_max_size
+        self._bounded = _ShortAtFirst(max_size=FIRST_MESSAGE, logger=self.conn.logger)
+        self._bounded.then = config.ws_max_size
+        self.conn = self._bounded
 
     # --- the lane
 
@@ -176,6 +337,25 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             return
         self.conn.send_binary(message)
         self.transport.write(b"".join(self.conn.data_to_send()))
+
+    def write_text(self, message: bytes) -> None:
+        if self.close_sent or self.disconnected or self.transport.is_closing():
+            return
+        self.conn.send_text(message)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+
+    async def room(self) -> None:
+        await self.writable.wait()
+
+    def take_at_most(self, size: int) -> None:
+        self._bounded.max_message_size = self._bounded.then = size
+
+    def ping(self) -> int:
+        self._unanswered += 1
+        if not (self.close_sent or self.disconnected or self.transport.is_closing()):
+            self.conn.send_ping(b"")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        return self._unanswered
 
     @property
     def buffered(self) -> int:
@@ -222,7 +402,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         scope: Any = getattr(self, "scope", None)
         if scope is not None:
-            scope["extensions"][LANE] = self
+            scope["extensions"] |= {LANE: self, **_certificate(self.transport)}
 
     def handle_cont(self, event: Frame) -> None:
         if len(self.frames) >= MAX_FRAGMENTS:
@@ -255,6 +435,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     def handle_pong(self, event: Frame) -> None:
         super().handle_pong(event)
+        self._unanswered = 0
         self._count_ping()
 
     def _count_ping(self) -> None:
@@ -269,6 +450,14 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if not self.transport.is_closing():
             self.conn.fail(int(code), reason)
             self.handle_parser_exception()
+
+
+def _certificate(transport: asyncio.BaseTransport) -> dict[str, Any]:
+    """The extension that tells what URIs the other side's certificate holds, where it has shown one that is good."""
+    shown = transport.get_extra_info("peercert")
+    if not shown:
+        return {}
+    return {CERTIFICATE: frozenset(value for kind, value in shown.get("subjectAltName", ()) if kind == "URI")}
 
 
 def _is_text(data: bytes) -> bool:

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import uvicorn
 
-from rota.access.secret_file import check_private
 from rota.life.clock import SystemClock
 from rota.model.errors import Overloaded, RefusesToStart
 from rota.transport.acceptor import Acceptor
 from rota.transport.asgi import problem_of
+from rota.transport.bodies import Bodies
 from rota.transport.gate import Entry, Gate, Limits
 from rota.transport.http_app import HttpApp
 from rota.transport.http_protocol import BoundedHttp, BoundedWebSocket
+from rota.transport.tls import OFF, TlsFiles
 
 BACKLOG = 4_096
 STOP_WITHIN = 3
@@ -37,12 +38,16 @@ class HttpServer:
         max_frame: int,
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
+        tls_client_ca: Path | None = None,
+        tls_client_auth: str = OFF,
         gate: Gate | None = None,
     ) -> None:
-        """`gate`: one that several doors share, or one of its own."""
+        """`gate`: one that several doors share, or one of its own. `tls_client_auth`: off, optional or required, where
+        `tls_client_ca` says whose certificates are good."""
         self.host, self.port = host, port
         self._app, self._max_frame = app, max_frame
         self._tls_cert, self._tls_key = tls_cert, tls_key
+        self._client_auth = tls_client_ca, tls_client_auth
         self._gate = gate if gate is not None else Gate(Limits(), SystemClock().monotonic)
         self._server: uvicorn.Server | None = None
         self._acceptor: Acceptor
@@ -57,17 +62,18 @@ class HttpServer:
 
     async def start(self) -> None:
         """Raises RefusesToStart (`port_in_use`, `cannot_bind`, `bad_tls`)."""
-        config = self._config()
+        config, tls = self._config(), self._tls()
         self._sockets = [bind(self.host, self.port)]
         self.port = self._sockets[0].getsockname()[1]
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
         server.servers = []
+        bodies = Bodies()
 
         def protocol(entry: Entry) -> asyncio.Protocol:
-            return BoundedHttp(config, server.server_state, server.lifespan.state, entry, self._gate.limits)
+            return BoundedHttp(config, server.server_state, server.lifespan.state, entry, self._gate.limits, bodies)
 
-        self._acceptor = Acceptor(self._sockets[0], self._gate, protocol, _refusal, config.ssl)
+        self._acceptor = Acceptor(self._sockets[0], self._gate, protocol, _refusal, tls)
         self._acceptor.start()
         self._server = server
 
@@ -78,9 +84,17 @@ class HttpServer:
             self._acceptor.close()
             await server.shutdown(sockets=self._sockets)
 
+    def renew_tls(self) -> None:
+        """Reads the certificate, the key and the authority anew, for connections from now on. Raises RefusesToStart
+        (`bad_tls`): then all stays as it was."""
+        if self._server is not None:
+            self._acceptor.tls = self._tls()
+
+    def _tls(self) -> ssl.SSLContext | None:
+        files = TlsFiles.of(self._tls_cert, self._tls_key, *self._client_auth)
+        return None if files is None else files.context()
+
     def _config(self) -> uvicorn.Config:
-        if self._tls_cert or self._tls_key:
-            check_tls(self._tls_cert, self._tls_key)
         config = uvicorn.Config(
             self._app,  # type: ignore[arg-type]
             http=BoundedHttp,
@@ -98,8 +112,6 @@ class HttpServer:
             backlog=BACKLOG,
             timeout_keep_alive=self._gate.limits.idle_timeout,  # type: ignore[arg-type]
             timeout_graceful_shutdown=STOP_WITHIN,
-            ssl_certfile=self._tls_cert,
-            ssl_keyfile=self._tls_key,
         )
         config.load()
         return config
@@ -135,13 +147,10 @@ def bind(host: str, port: int, flag: str = "--http-port") -> socket.socket:
 
 def check_tls(cert: Path | None, key: Path | None) -> None:
     """Raises RefusesToStart (`bad_tls`) for a pair that does not fit, or a key that others may read."""
-    if cert is None or key is None:
+    files = TlsFiles.of(cert, key)
+    if files is None:
         raise RefusesToStart("TLS needs both --tls-cert and --tls-key", code="bad_tls")
-    check_private(key, "TLS key", "bad_tls")
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key)
-    except OSError as error:
-        raise RefusesToStart(f"the certificate {cert} and key {key} cannot be used: {error}", code="bad_tls") from error
+    files.context()
 
 
 def _cannot_bind(host: str, port: int, flag: str, error: OSError) -> RefusesToStart:

@@ -25,13 +25,13 @@ async def read_logs(caller: Caller, body: pb.ReadLogs, request: int) -> None:
     after = min(body.after, _LAST)
     limit = min(body.limit or MOST_LINES, MOST_LINES)
     if not body.follow:
-        lines, _ = await caller.engine.read_logs(task_id, after, limit)
+        lines, _ = await caller.verbs.read_logs(task_id, after, limit)
         _send(caller, request, lines, complete=True)
         return
     if caller.follows >= MAX_FOLLOWS:
         raise Overloaded(f"{MAX_FOLLOWS} logs are followed over this link already", code="too_many_follows")
     bell = asyncio.Event()
-    stop = await caller.engine.follow(task_id, bell.set)
+    stop = await caller.verbs.follow(task_id, bell.set)
     caller.follow(asyncio.create_task(_follow(caller, task_id, after, request, bell, stop)))
 
 
@@ -51,7 +51,7 @@ async def _follow(
 async def _send_until_ended(caller: Caller, task_id: bytes, after: int, request: int, bell: asyncio.Event) -> None:
     while not caller.over:
         bell.clear()
-        lines, ended = await caller.engine.read_logs(task_id, after, MOST_LINES)
+        lines, ended = await caller.verbs.read_logs(task_id, after, MOST_LINES)
         more = len(lines) == MOST_LINES
         complete = ended and not more
         if lines or complete:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rota.access.roles import Role
 from rota.link.node_end import FROM_NODE
 
-_ALL = frozenset({Role.OPERATOR, Role.ADMIN})
+_ADMIN = frozenset({Role.ADMIN})
+_ALL = _ADMIN | {Role.OPERATOR}
 _CALL = _ALL | {Role.CLIENT}
 _READ = _CALL | {Role.VIEWER}
 _WORK = _ALL | {Role.WORKER, Role.NODE}
@@ -22,6 +23,20 @@ PERMITS: dict[str, frozenset[str]] = {
     "read_stats": _READ,
     "list_workers": _READ,
     "list_methods": _READ,
+    "why": _READ,
+    "read_batch": _READ,
+    "list_groups": _READ,
+    "list_controls": _READ,
+    "read_series": _READ,
+    "delete": _ALL,
+    "bulk": _ALL,
+    "set_control": _ALL,
+    "worker_command": _ALL,
+    "list_tokens": _ADMIN,
+    "create_token": _ADMIN,
+    "rotate_token": _ADMIN,
+    "revoke_token": _ADMIN,
+    "read_audit": _ADMIN,
     "register": _WORK,
     "started": _WORK,
     "finish": _WORK,

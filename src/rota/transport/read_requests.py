@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from rota.contract.store import Query
 from rota.engine.engine import Details
 from rota.model.errors import InvalidInput
 from rota.model.task import Task
 from rota.transport.caller import Caller
 from rota.transport.frame_batch import FRAME_BYTES, ITEM_BYTES
+from rota.transport.query_requests import read_query
 from rota.wire.codec import STATES, read_ids
 from rota.wire.codec_options import write_method
-from rota.wire.codec_view import read_states, write_attempts, write_progress, write_task
+from rota.wire.codec_view import write_attempts, write_progress, write_task
 from rota.wire.codec_worker import write_worker
 from rota.wire.v1 import link_pb2 as pb
 
@@ -33,7 +33,7 @@ async def get(caller: Caller, body: pb.Get, _: int) -> pb.Frame:
     step = _DETAIL_STEP if body.detail else _STEP
     for start in range(0, len(ids), step):
         asked = ids[start : start + step]
-        found = await caller.engine.get(asked)
+        found = await caller.verbs.get(asked)
         left_off = await page.show([found[task_id] for task_id in asked if task_id in found])
         if left_off is not None:
             return page.ends(start + asked.index(left_off.id))
@@ -45,11 +45,11 @@ async def find(caller: Caller, body: pb.List, _: int) -> pb.Frame:
     left = min(body.limit or USUAL_PAGE, LARGEST_PAGE)
     before = _place(body.cursor)
     page = _Page(caller, detail=False)
-    if (query := await _query(caller, body)) is None:
+    if (query := await read_query(caller, body)) is None:
         return page.frame
     while left > 0:
         step = min(left, _STEP)
-        tasks = await caller.engine.find(query, before, step)
+        tasks = await caller.verbs.find(query, before, step)
         left_off = await page.show(tasks)
         if left_off is not None:
             return page.ends(left_off.seq + 1)
@@ -63,7 +63,7 @@ class _Page:
     """Tasks gathered for one answer. One task alone may be larger than a page."""
 
     def __init__(self, caller: Caller, detail: bool) -> None:
-        self._engine, self._detail = caller.engine, detail
+        self._verbs, self._detail = caller.verbs, detail
         self.frame = pb.Frame()
         self.frame.tasks.SetInParent()
         self._weight = 0
@@ -74,9 +74,9 @@ class _Page:
 
     async def show(self, tasks: Sequence[Task]) -> Task | None:
         """Adds tasks; answers the first that did not fit."""
-        details = await self._engine.details(tasks) if self._detail else {}
+        details = await self._verbs.details(tasks) if self._detail else {}
         past = [record for beside in details.values() for record in beside.attempts]
-        names = await self._engine.worker_names([*tasks, *past])
+        names = await self._verbs.worker_names([*tasks, *past])
         for task in tasks:
             beside = details.get(task.seq)
             if not self._fits(_weight(task, beside)):
@@ -101,23 +101,6 @@ def _weight(task: Task, beside: Details | None) -> int:
     return len(task.spec.params) + len(task.outcome or b"") + past + 2 * ITEM_BYTES
 
 
-async def _query(caller: Caller, body: pb.List) -> Query | None:
-    """None: nothing can match, since no such worker is known."""
-    worker = None
-    if body.worker:
-        worker = next((each.number for each in await caller.engine.workers(True) if each.facts.id == body.worker), None)
-        if worker is None:
-            return None
-    return Query(
-        read_states(body.states),
-        body.method or None,
-        body.group or None,
-        worker,
-        body.created_after or None,
-        body.created_before or None,
-    )
-
-
 def _place(cursor: str) -> int | None:
     if not cursor:
         return None
@@ -127,7 +110,7 @@ def _place(cursor: str) -> int | None:
 
 
 async def read_stats(caller: Caller, _body: pb.ReadStats, _: int) -> pb.Frame:
-    figures, facts = await caller.engine.figures(), caller.lobby.facts
+    figures, facts = await caller.verbs.figures(), caller.lobby.facts
     frame = pb.Frame()
     stats = frame.stats
     stats.node_id, stats.node_version, stats.mode = facts.node_id, facts.version, facts.mode
@@ -145,7 +128,7 @@ async def read_stats(caller: Caller, _body: pb.ReadStats, _: int) -> pb.Frame:
 async def list_workers(caller: Caller, body: pb.ListWorkers, _: int) -> pb.Frame:
     frame = pb.Frame()
     frame.workers.SetInParent()
-    for record in await caller.engine.workers(body.all):
+    for record in await caller.verbs.workers(body.all):
         write_worker(record, frame.workers.workers.add())
     return frame
 
@@ -153,6 +136,6 @@ async def list_workers(caller: Caller, body: pb.ListWorkers, _: int) -> pb.Frame
 async def list_methods(caller: Caller, _body: pb.ListMethods, _: int) -> pb.Frame:
     frame = pb.Frame()
     frame.methods.SetInParent()
-    for method, workers in await caller.engine.methods():
+    for method, workers in await caller.verbs.methods():
         write_method(method, frame.methods.methods.add(), workers)
     return frame

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from rota.access.grant import Grant
 from rota.engine.engine import Engine
 from rota.link.carrier import Carrier
 from rota.link.codes import Close, LinkFault
@@ -28,6 +29,7 @@ from rota.transport.outflow import Outflow
 from rota.transport.permits import PERMITS
 from rota.transport.requests import CALLS
 from rota.transport.task_requests import unwait
+from rota.transport.verbs import Verbs
 from rota.transport.worker_desk import WorkerDesk
 from rota.wire.v1.link_pb2 import Done, Frame
 
@@ -42,17 +44,27 @@ _logger = logging.getLogger("rota.transport")
 class NodeSession:
     """Implements `link.carrier.Receiver` and what handlers see, `Caller`. Lives in the running loop."""
 
-    def __init__(self, lobby: Hall, carrier: Carrier, token: str | None = None, source: str = "") -> None:
-        """`token`: as it stood in the handshake; the Hello may bring one too. `source`: whom a bad one counts for."""
+    def __init__(
+        self,
+        lobby: Hall,
+        carrier: Carrier,
+        token: str | None = None,
+        source: str = "",
+        certificate: frozenset[str] | None = None,
+    ) -> None:
+        """`token`: as it stood in the handshake; the Hello may bring one too. `source`: whom a bad one counts for.
+        `certificate`: the URIs in the certificate that the other side has proved to have."""
         self._loop = asyncio.get_running_loop()
         self._carrier = carrier
         self.lobby = lobby
         self.engine: Engine = lobby.engine
-        admit = partial(lobby.policy.roles, source=source)
-        self._end = NodeEnd(lobby.terms, PERMITS, admit, self._wall, self._loop.time(), token)
+        self.grant: Grant | None = None
+        self.verbs: Verbs
+        admit = partial(self._admit, source, certificate)
+        self._end = NodeEnd(lobby.terms, PERMITS, admit, self._wall, self._loop.time(), token, self._forbade)
         self._out = Outflow(self._end, carrier)
         self.waiter = LinkWaiterDoor(self.ring, lambda: self._out.congested)
-        self.worker = WorkerDesk(lobby, LinkWorkerDoor(self.ring, self.close), self._not_registered)
+        self.worker = WorkerDesk(lobby, LinkWorkerDoor(self.ring, self.close), lambda: self.grant, self._not_registered)
         self._at_once: dict[str, Callable[[Any], None]] = {
             "started": self.worker.started,
             "report": self.worker.report,
@@ -148,6 +160,14 @@ class NodeSession:
         return len(self._follows)
 
     # --- inside
+
+    def _admit(self, source: str, certificate: frozenset[str] | None, token: str | None) -> frozenset[str]:
+        self.grant = grant = self.lobby.policy.admit(token, source, certificate)
+        self.verbs = self.lobby.verbs(grant, "link", source)
+        return grant.roles
+
+    def _forbade(self, kind: str, error: RotaError) -> None:
+        self.verbs.record.refused(kind, "", self.verbs.grant, error)
 
     def _wall(self) -> int:
         return self.engine.live_counts().now
@@ -265,6 +285,6 @@ class NodeSession:
 
     async def _wait_anew(self, ids: list[bytes]) -> None:
         try:
-            self.waiter.unknown(await self.engine.wait(ids, self.waiter))
+            self.waiter.unknown(await self.verbs.wait(ids, self.waiter))
         except RotaError:
             self.waiter.parked = ids + self.waiter.parked

@@ -13,6 +13,7 @@ from rota.model.worker import WorkerRecord
 from rota.transport.asgi import SAFE, Answer, Scope, header
 from rota.transport.hall import Hall, NodeFacts
 from rota.transport.status_words import words_for
+from rota.transport.verbs import Verbs
 from rota.wire.codec_worker import versioned
 
 MOST_WORKERS, MOST_METHODS = 200, 12
@@ -37,6 +38,8 @@ tr:last-child td{border-bottom:0}th{color:var(--soft);font-weight:500;font-size:
 td.n{font-variant-numeric:tabular-nums;white-space:nowrap}
 code{font:13px ui-monospace,monospace;background:var(--page);border-radius:5px;padding:1px 6px;margin:0 4px 4px 0;display:inline-block;overflow-wrap:anywhere}
 .soft{color:var(--soft)}
+a{color:var(--mark)}
+h1,p{overflow-wrap:anywhere}
 """
 _POLICY = "default-src 'none'; style-src 'sha256-{}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -48,9 +51,9 @@ _HEADERS = [
 Words = Mapping[str, str]
 
 
-async def status_page(scope: Scope, lobby: Hall) -> Answer:
+async def status_page(scope: Scope, lobby: Hall, verbs: Verbs) -> Answer:
     words = words_for(header(scope, b"accept-language") or "")
-    figures, workers = await lobby.engine.figures(), await lobby.engine.workers(False)
+    figures, workers = await verbs.figures(), await verbs.workers(False)
     return Answer(200, render(words, lobby.facts, figures, workers, lobby.clients).encode(), _HTML, safe=_HEADERS)
 
 
@@ -61,6 +64,7 @@ def render(words: Words, facts: NodeFacts, figures: Figures, workers: list[Worke
     """The whole page."""
     sections = (
         f"<h1>{escape(words['title'])}</h1><div class=id>{escape(facts.node_id)}</div>",
+        f"<p><a href=/api/v1/docs>{words['api']}</a> · <a href=/metrics>{words['metrics']}</a></p>",
         _facts(words, facts, figures),
         f"<h2>{words['tasks']} <span class=soft>· {figures.unended:,} {words['unended']}</span></h2>",
         _cards((state.name.lower(), figures.tasks.get(state, 0), words[state.name.lower()]) for state in State),

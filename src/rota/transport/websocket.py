@@ -35,6 +35,22 @@ class Lane(Protocol):
         """Sends a binary message, in this turn as far as the other side takes it; nothing after the end."""
         ...
 
+    def write_text(self, message: bytes) -> None:
+        """The same for a text message, UTF-8."""
+        ...
+
+    async def room(self) -> None:
+        """Returns when the other side has taken most of what was written, or is gone."""
+        ...
+
+    def take_at_most(self, size: int) -> None:
+        """From now on a longer message ends the connection (1009)."""
+        ...
+
+    def ping(self) -> int:
+        """Sends a ping; answers how many were sent since the last pong, this one included."""
+        ...
+
     @property
     def buffered(self) -> int:
         """Bytes that the operating system has not taken yet."""

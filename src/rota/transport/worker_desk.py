@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from rota.access.grant import Grant
 from rota.engine.engine import Engine
 from rota.engine.sessions import WorkerSession
 from rota.link.codes import Close, LinkFault
@@ -26,8 +27,11 @@ MAX_REASON = 200
 class WorkerDesk:
     """`refused` is called when a Register was not granted, so that another may come."""
 
-    def __init__(self, lobby: Hall, door: LinkWorkerDoor, refused: Callable[[], None]) -> None:
-        self._lobby, self._door, self._refused = lobby, door, refused
+    def __init__(
+        self, lobby: Hall, door: LinkWorkerDoor, grant: Callable[[], Grant | None], refused: Callable[[], None]
+    ) -> None:
+        """`grant`: what the link was let in with."""
+        self._lobby, self._door, self._grant, self._refused = lobby, door, grant, refused
         self._engine: Engine = lobby.engine
         self._session: WorkerSession | None = None
         self._identity = ("", b"")
@@ -44,7 +48,11 @@ class WorkerDesk:
         """Raises LinkFault where the link must end: the id is another's, or this link is another worker's."""
         try:
             facts, methods, held = read_facts(body.facts), read_methods(body.methods), read_held(body.held, "held")
-            lost = await self._enter(facts, methods, held, _key(body), body.draining)
+            grant = self._grant()
+            if grant is not None:
+                grant.check_worker(facts.groups)
+            confined = grant is not None and not grant.everywhere
+            lost = await self._enter(facts, methods, held, _key(body), body.draining, confined)
         except Conflict as error:
             raise LinkFault(Close.WORKER_ID_TAKEN, error.detail) from error
         finally:
@@ -56,14 +64,20 @@ class WorkerDesk:
         return frame
 
     async def _enter(
-        self, facts: Facts, methods: Sequence[Method], held: Sequence[Held], key: bytes, draining: bool
+        self,
+        facts: Facts,
+        methods: Sequence[Method],
+        held: Sequence[Held],
+        key: bytes,
+        draining: bool,
+        confined: bool,
     ) -> list[tuple[bytes, int]]:
         if self._session is not None:
             if self._identity != (facts.id, key):
                 raise LinkFault(Close.BAD_FRAME, f"this link is the worker {self._identity[0]!r}'s; open another")
             await self._session.reregister(facts, methods, draining)
             return []
-        session, lost = await self._engine.connect(facts, methods, held, key, draining, self._door)
+        session, lost = await self._engine.connect(facts, methods, held, key, draining, self._door, confined)
         self._session, self._identity = session, (facts.id, key)
         if self._gone is not None:
             self._lobby.errand(session.closed(*self._gone))

@@ -15,8 +15,10 @@ from rota.engine.engine import Engine
 from rota.engine.settings import EngineSettings
 from rota.link.carrier import Carrier
 from rota.link.node_end import Terms
+from rota.observe.events import Events
 from rota.observe.logs import LogBook
 from rota.storage.memory import MemoryStore
+from rota.transport.hall import Books
 from rota.transport.lobby import Lobby, NodeFacts
 from rota.transport.local import LocalDoor
 from rota.wire.v1 import link_pb2 as pb
@@ -126,9 +128,12 @@ class Node:
         self.store = MemoryStore()
         self.index = LocalIndex(self.store)
         self.journal = LogBook(self.store)
-        self.engine = Engine(self.store, self.index, self.journal, EngineSettings())
+        self.events = Events(self.store.now, lambda number: self.engine.worker_name(number))
+        self.engine = Engine(self.store, self.index, self.journal, EngineSettings(), herald=self.events)
         self.policy = policy or Policy(open_mode=True)
-        self.lobby = Lobby(self.engine, self.policy, Terms("node-1", "0.1.0", **terms), FACTS)
+        self.books = Books.of(self.store)
+        agreed = Terms("node-1", "0.1.0", **terms)
+        self.lobby = Lobby(self.engine, self.policy, agreed, FACTS, self.books, self.events)
         self.ready = ""
 
     async def start(self) -> None:
@@ -137,6 +142,7 @@ class Node:
         await self.engine.start()
 
     async def stop(self) -> None:
+        self.events.close()
         await self.lobby.leave(within=1.0)
         await self.engine.stop()
         await self.journal.stop()

@@ -24,6 +24,7 @@ from rota.link.codes import Close
 from rota.model.errors import RefusesToStart
 from rota.transport.gate import Gate, Limits
 from rota.transport.http_app import HttpApp
+from rota.transport.http_guards import Names, own_names
 from rota.transport.http_protocol import BoundedWebSocket
 from rota.transport.http_server import HttpServer, bind
 from rota.wire.v1 import link_pb2 as pb
@@ -90,10 +91,14 @@ async def start_door(start_node: StartNode) -> AsyncIterator[StartDoor]:
     doors: list[Door] = []
 
     async def start(
-        policy: Policy | None = None, host: str = "127.0.0.1", behind_proxy: bool = False, **tls: Any
+        policy: Policy | None = None,
+        host: str = "127.0.0.1",
+        behind_proxy: bool = False,
+        names: Names | None = None,
+        **tls: Any,
     ) -> Door:
         node = await start_node(policy)
-        app = HttpApp(node.lobby, lambda: node.ready, host=host, behind_proxy=behind_proxy)
+        app = HttpApp(node.lobby, lambda: node.ready, host=host, behind_proxy=behind_proxy, names=names)
         server = HttpServer(app, "127.0.0.1", 0, max_frame=MAX_FRAME, **tls)
         await server.start()
         doors.append(Door(node, server))
@@ -233,12 +238,30 @@ async def test_metrics_are_open_on_loopback_and_not_behind_a_proxy(start_door: S
     assert (await (await start_door(guarded("viewer"), behind_proxy=True)).get("/metrics")).status == 401
 
 
+async def test_metrics_name_every_group_and_are_not_for_a_token_that_is_bound_to_some(start_door: StartDoor) -> None:
+    door = await start_door(guarded("viewer"), behind_proxy=True)
+    door.node.policy._book = book = door.node.books.tokens
+    for groups, status in ((None, 200), (["mail"], 403)):
+        _, text = await book.create("-".join(groups or ["all"]), ["viewer"], groups, None, "")
+        assert (await door.get("/metrics", Authorization=f"Bearer {text}")).status == status
+
+
 # --- hostile requests
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "a/?x=", "", "169.254.169.254", "[::2]:80"])
-async def test_on_loopback_a_foreign_host_is_refused(door: Door, host: str) -> None:
-    assert (await door.get("/", Host=host)).status == 421
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("169.254.169.254", 421),
+        ("[::2]:80", 421),
+        ("a/?x=", 400),
+        ("", 400),
+    ],
+)
+async def test_on_loopback_a_foreign_host_is_refused(door: Door, host: str, status: int) -> None:
+    assert (await door.get("/", Host=host)).status == status
     with pytest.raises(InvalidStatus) as error:
         async with door.link(additional_headers={"Host": host}):
             pass
@@ -250,9 +273,31 @@ async def test_on_loopback_our_own_names_are_fine(door: Door, host: str) -> None
     assert (await door.get("/livez", Host=host)).status == 200
 
 
-async def test_off_loopback_any_host_may_be_named(start_door: StartDoor) -> None:
-    door = await start_door(guarded("viewer"), host="0.0.0.0")
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("rota.example.org", 200),
+        ("a.wild.example", 200),
+        ("10.0.0.7:8080", 200),
+        ("b.a.wild.example", 421),
+        ("evil.example", 421),
+    ],
+)
+async def test_off_loopback_a_node_is_called_by_its_names_and_addresses(
+    start_door: StartDoor, host: str, status: int
+) -> None:
+    names = own_names("0.0.0.0", ["rota.example.org"], ["*.wild.example"])
+    door = await start_door(guarded("viewer"), host="0.0.0.0", names=names)
+    assert (await door.get("/livez", Host=host)).status == status
+
+
+async def test_behind_a_proxy_any_host_may_be_named_until_some_are_said(start_door: StartDoor) -> None:
+    door = await start_door(guarded("viewer"), behind_proxy=True)
     assert (await door.get("/livez", Host="rota.example.org")).status == 200
+    names = own_names("127.0.0.1", ["rota.example.org"], behind_proxy=True)
+    door = await start_door(guarded("viewer"), behind_proxy=True, names=names)
+    assert (await door.get("/livez", Host="rota.example.org")).status == 200
+    assert (await door.get("/livez", Host="evil.example")).status == 421
 
 
 @pytest.mark.parametrize(

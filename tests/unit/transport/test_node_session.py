@@ -199,6 +199,50 @@ async def test_wrong_requests_are_answered_with_the_path(node: Node, body: dict[
     assert (await client.ask("stats", read_stats=pb.ReadStats())).node_id == "node-1"
 
 
+@pytest.mark.parametrize(
+    ("register", "path"),
+    [
+        ({"methods": [pb.Method(name=f"m{n}") for n in range(10_001)]}, "methods"),
+        ({"methods": [pb.Method(name="x" * (1 << 20))]}, "methods[0].name"),
+        ({"methods": [pb.Method(name="a"), pb.Method(name="a")]}, "methods"),
+        ({"methods": [pb.Method(name="a", docs=["x" * (1 << 17)])]}, "methods[0].docs"),
+        ({"facts": pb.WorkerFacts(id="w", slots=1_000_000_000)}, "facts.slots"),
+        ({"facts": pb.WorkerFacts(id="w", slots=1, weight=2_000)}, "facts.weight"),
+        ({"facts": pb.WorkerFacts(id="w", slots=1, groups=[f"g{n}" for n in range(257)])}, "facts.groups"),
+        ({"facts": pb.WorkerFacts(id="x" * 1_000, slots=1)}, "facts.id"),
+    ],
+)
+async def test_a_worker_beyond_the_limits_is_not_registered(node: Node, register: dict[str, Any], path: str) -> None:
+    worker = await node.client()
+    said = {"facts": pb.WorkerFacts(id="w", slots=1), "session_key": KEY, **register}
+    failure = await worker.ask("failure", register=pb.Register(**said))
+    assert [fault.path for fault in failure.errors] == [path]
+    assert (await worker.ask("stats", read_stats=pb.ReadStats())).workers == 0
+
+
+async def test_a_worker_serves_no_group_outside_its_tokens(start_node: StartNode) -> None:
+    node = await start_node(Policy(open_mode=False))
+    node.policy._book = node.books.tokens
+    _, text = await node.books.tokens.create("mailer", ["worker"], ["mail"], None, "a test")
+    worker = await node.client(text)
+    for groups in (["video"], ["mail", "video"], []):
+        facts = pb.WorkerFacts(id="w1", slots=1, groups=groups)
+        failure = await worker.ask("failure", register=pb.Register(facts=facts, session_key=KEY))
+        assert failure.code == "forbidden"
+    facts = pb.WorkerFacts(id="w1", slots=1, groups=["mail"])
+    assert await worker.ask("registered", register=pb.Register(facts=facts, session_key=KEY)) is not None
+
+
+async def test_the_same_result_twice_is_kept_once_and_another_one_is_a_conflict(node: Node) -> None:
+    worker, client = await node.worker(), await node.client()
+    [task_id] = await client.submit()
+    [task] = await worker.assigned()
+    assert not (await worker.finish(task)).refused
+    assert not (await worker.finish(task)).refused
+    assert [item.code for item in (await worker.finish(task, result=b"4")).refused] == ["conflict"]
+    assert (await client.outcomes())[task_id].result == b"3"
+
+
 async def test_figures_workers_and_methods_are_told(node: Node) -> None:
     worker, client = await node.worker(methods=("add", "sub")), await node.client()
     await client.submit()

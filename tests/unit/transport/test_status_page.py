@@ -102,7 +102,13 @@ def test_the_language_is_the_browsers(accept: str, words: dict[str, str]) -> Non
 
 def test_both_languages_say_everything() -> None:
     assert set(ENGLISH) == set(CHINESE)
-    assert "执行端" in a_page(words=CHINESE)
+    assert "执行器" in a_page(words=CHINESE)
+
+
+def test_it_leads_to_the_api_and_the_metrics() -> None:
+    page = a_page()
+    assert "href=/api/v1/docs" in page
+    assert "href=/metrics" in page
 
 
 @pytest.mark.parametrize(

@@ -18,14 +18,17 @@ from rota.access.policy import Policy
 from rota.access.tokens import Token, Tokens
 from rota.transport.grpc_door import GrpcDoor
 from rota.transport.grpc_server import GrpcServer
+from rota.wire.v1 import admin_pb2, nodes_pb2, status_pb2, tasks_pb2, workers_pb2
 from rota.wire.v1 import link_pb2 as pb
-from rota.wire.v1 import status_pb2, tasks_pb2, workers_pb2
 
 SECRET = "correct-horse-battery-staple-of-the-first-kind"
 TASKS, WORKERS, HEALTH = "/rota.v1.Tasks/", "/rota.v1.Workers/", "/grpc.health.v1.Health/"
+ADMIN, NODES = "/rota.v1.Admin/", "/rota.v1.Nodes/"
 SERVICES = {
     "rota.v1.Tasks": tasks_pb2.DESCRIPTOR.services_by_name["Tasks"],
     "rota.v1.Workers": workers_pb2.DESCRIPTOR.services_by_name["Workers"],
+    "rota.v1.Admin": admin_pb2.DESCRIPTOR.services_by_name["Admin"],
+    "rota.v1.Nodes": nodes_pb2.DESCRIPTOR.services_by_name["Nodes"],
     "grpc.health.v1.Health": health_pb2.DESCRIPTOR.services_by_name["Health"],
     "grpc.reflection.v1.ServerReflection": reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"],
     "grpc.reflection.v1alpha.ServerReflection": reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"],

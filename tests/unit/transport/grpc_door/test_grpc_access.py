@@ -3,17 +3,26 @@
 import grpc
 import grpc.aio
 import pytest
-from grpc_kit import HEALTH, RPCS, SECRET, SERVICES, TASKS, WORKERS, StartDoor, guarded, refused
+from grpc_kit import ADMIN, HEALTH, NODES, RPCS, SECRET, SERVICES, TASKS, WORKERS, StartDoor, guarded, refused
 from grpc_reflection.v1alpha import reflection_pb2
 
 from rota.access.roles import ALL_ROLES
 
 _WRITE = {"client", "operator", "admin"}
 _READ = _WRITE | {"viewer"}
+_SET = {"operator", "admin"}
+_ADMINS = {"admin"}
+_ACCESS = ("Tokens", "CreateToken", "RotateToken", "RevokeToken", "Audit")
 _WORK = {"worker", "node", "operator", "admin"}
 MAY_CALL: dict[str, set[str] | None] = {
     **dict.fromkeys((TASKS + name for name in ("Submit", "Execute", "Cancel", "Retry")), _WRITE),
     **dict.fromkeys((TASKS + name for name in ("Get", "List", "Wait", "Logs", "Stats", "Methods")), _READ),
+    **dict.fromkeys((TASKS + name for name in ("Why", "Batch")), _READ),
+    **dict.fromkeys((TASKS + name for name in ("Delete", "Bulk")), _SET),
+    **dict.fromkeys((ADMIN + name for name in ("Groups", "Controls")), _READ),
+    **dict.fromkeys((ADMIN + name for name in ("SetControl", "CommandWorker")), _SET),
+    **dict.fromkeys((ADMIN + name for name in _ACCESS), _ADMINS),
+    **dict.fromkeys((NODES + name for name in ("Stats", "Series")), _READ),
     WORKERS + "Link": _WORK,
     WORKERS + "List": _READ,
     HEALTH + "Check": None,
@@ -26,7 +35,7 @@ NOT_SERVED = {HEALTH + "List"}
 """It came to the schema of health checks late, and not every supported version of it has it."""
 UNKNOWN = (
     *NOT_SERVED,
-    "/rota.v1.Tasks/Delete",
+    "/rota.v1.Tasks/Purge",
     "/rota.v1.Nodes/Join",
     "/nothing",
     "/grpc.channelz.v1.Channelz/GetServers",
@@ -130,5 +139,5 @@ async def test_reflection_is_unimplemented_when_off_and_tells_of_this_door_alone
     assert {each.name for each in told[0].list_services_response.service} == {
         name for name in SERVICES if "reflection" not in name
     }
-    assert len(told[1].file_descriptor_response.file_descriptor_proto) == 2, "the file, and link.proto"
+    assert len(told[1].file_descriptor_response.file_descriptor_proto) == 3, "the file, link and house.proto"
     assert [each.error_response.error_code for each in told[2:]] == [5, 5, 3]

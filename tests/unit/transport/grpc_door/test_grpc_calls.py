@@ -167,12 +167,12 @@ async def test_the_node_tells_of_itself_its_workers_and_methods(client: Client) 
 async def test_execute_answers_with_the_outcomes_in_order(client: Client) -> None:
     worker = await client.worker()
     running = asyncio.create_task(
-        client.ask("Execute", tasks_pb2.Execute(tasks=[task(params=str(n).encode()) for n in range(3)]))
+        client.ask("Execute", tasks_pb2.Execute(tasks=[task(params=str(n).encode()) for n in range(1, 4)]))
     )
     for each in reversed(await worker.assigned(3)):
         await worker.finish(each, result=each.params + b"0")
     items = (await running).items
-    assert [item.outcome.result for item in items] == [b"00", b"10", b"20"]
+    assert [item.outcome.result for item in items] == [b"10", b"20", b"30"]
     assert {item.outcome.state for item in items} == {"succeeded"}
 
 

@@ -9,7 +9,10 @@ import pytest
 from doors_kit import KEY, new_id, payload
 from grpc_kit import SECRET, TASKS, WORKERS, Client, Door, StartDoor, guarded, task
 
+from rota.access.policy import Policy
+from rota.access.tokens import Token, Tokens
 from rota.transport import grpc_link, outflow
+from rota.transport.gate import Limits
 from rota.wire.v1 import link_pb2 as pb
 from rota.wire.v1.link_pb2 import Frame
 
@@ -169,6 +172,56 @@ async def test_a_frame_beyond_the_roles_is_refused_and_the_stream_goes_on(start_
     assert (await worker.next("failure")).code == "forbidden"
     await worker.send(6, heartbeat=pb.Heartbeat())
     await worker.next("done")
+
+
+async def test_a_worker_serves_no_group_outside_its_tokens(start_door: StartDoor) -> None:
+    door = await start_door(Policy(open_mode=False))
+    door.node.policy._book = door.node.books.tokens
+    _, text = await door.node.books.tokens.create("mailer", ["worker"], ["mail"], None, "a test")
+    link = door.client(text).link()
+    await link.hello()
+    facts = pb.WorkerFacts(id="w1", slots=1, groups=["video"])
+    await link.send(4, register=pb.Register(facts=facts, session_key=KEY))
+    assert (await link.next("failure")).code == "forbidden"
+
+
+async def test_a_token_that_holds_no_longer_ends_its_streams(start_door: StartDoor) -> None:
+    policy = guarded("worker")
+    link = (await start_door(policy, heartbeat=0.4)).client(SECRET).link()
+    await link.hello()
+    policy.renew(Tokens([Token.of(SECRET + "-another", ["worker"])]))
+    end = await link.end()
+    assert (end.status, end.code) == (grpc.StatusCode.UNAUTHENTICATED, "not_authenticated")
+
+
+async def test_connections_beyond_the_limit_are_not_taken_and_one_that_ends_makes_room(start_door: StartDoor) -> None:
+    door = await start_door(limits=Limits(connections=2))
+    place = door.server.address.rpartition(":")
+    kept = []
+    for _ in range(2):
+        reader, writer = await asyncio.open_connection(place[0], int(place[2]))
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000"))
+        assert await reader.readexactly(9), "settings"
+        kept.append(writer)
+    reader, writer = await asyncio.open_connection(place[0], int(place[2]))
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+    kept[0].close()
+    async with asyncio.timeout(10):
+        assert await _node_id_once_let_in(door) == "node-1"
+    kept[1].close()
+
+
+async def _node_id_once_let_in(door: Door) -> str:
+    """The library takes a moment to see that a connection has ended."""
+    while True:
+        try:
+            return (await door.client().ask("Stats", pb.ReadStats(), timeout=10)).node_id
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            await asyncio.sleep(0.05)
 
 
 async def test_a_stream_without_a_hello_is_ended(start_door: StartDoor) -> None:
