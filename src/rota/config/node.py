@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from rota.config.folder import default_data
-from rota.config.kind import FLAG, PATH, TEXT, choice, duration, size, whole
+from rota.config.kind import FLAG, LIST, PATH, TEXT, choice, duration, size, whole
 from rota.config.quantity import SECOND, show_duration
 from rota.config.setting import computed, setting
 from rota.model.errors import Fault, InvalidInput
@@ -105,6 +105,39 @@ class NodeSettings:
     tls_key: Path | None = setting(
         None, PATH, "Private key of the certificate, PEM; others cannot read it.", "证书私钥,PEM 格式,其他用户不可读。"
     )
+    tls_client_ca: Path | None = setting(
+        None,
+        PATH,
+        "Authority, PEM, whose client certificates are good; the role stands in them as URI:rota://CLUSTER/role/ROLE.",
+        "签发客户端证书的机构,PEM 格式;角色写在证书的 URI:rota://集群/role/角色 中。",
+    )
+    tls_client_auth: str = setting(
+        "optional",
+        choice("optional", "required"),
+        "With tls_client_ca. optional: a certificate can stand in for a token (HTTP and links over it). required: nobody "
+        "connects without one, gRPC included.",
+        "与 tls_client_ca 合用。optional:证书可代替令牌(HTTP 及其上的长连接);required:无证书者一律不能连接,gRPC 亦然。",
+    )
+    cluster: str = setting(
+        "rota",
+        TEXT,
+        "The name of the house, as client certificates have it.",
+        "集群名称,与客户端证书中所写一致。",
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        (),
+        LIST,
+        "Further names by which the node is called, `*.example.org` too. A request for another is refused.",
+        "节点的其他可用名称,可写 `*.example.org`;以别的名称发来的请求会被拒绝。",
+        shown="its host name, addresses, and the names in its certificate; behind a proxy any",
+    )
+    rate_limit: int = setting(
+        0,
+        whole(0, 1_000_000),
+        "Requests a second that one token, and one address, may make over HTTP and gRPC; 0: no limit. What comes over a "
+        "link is bounded by its credit.",
+        "同一令牌、同一地址每秒可经 HTTP 与 gRPC 发出的请求数;0 表示不限。长连接上的请求由其信用额度约束。",
+    )
     lease_ttl: int = setting(
         30 * SECOND,
         duration("1s", "1h"),
@@ -140,6 +173,12 @@ class NodeSettings:
         whole(0, 1_000_000_000),
         "How many succeeded tasks are kept at most; the oldest go first.",
         "最多保留多少个成功的任务;先清除最旧的。",
+    )
+    keep_audit: int = setting(
+        100_000,
+        whole(100, 100_000_000),
+        "How many lines of the audit log are kept at most; the oldest go first.",
+        "审计日志最多保留多少行;先清除最旧的。",
     )
     max_payload: int = setting(
         1024 * 1024,
@@ -180,8 +219,9 @@ class NodeSettings:
     idle_timeout: int = setting(
         60 * SECOND,
         duration("100ms", "1h"),
-        "How long a connection without a link may be silent between two requests, or take for the body of one.",
-        "非长连接在两次请求之间可静默多久,或一个请求体最多可传多久。",
+        "How long a connection without a link may be silent between two requests, or take for the body of one: longer while "
+        "16 KiB a second of it come.",
+        "非长连接在两次请求之间可静默多久,或一个请求体可传多久;只要每秒传来 16 KiB,请求体就可传得更久。",
     )
     shutdown_grace: int = setting(
         30 * SECOND,
@@ -200,6 +240,12 @@ class NodeSettings:
         choice("text", "json"),
         "text for people, json for machines; the log goes to stderr.",
         "text 供人阅读,json 供机器处理;日志写到 stderr。",
+    )
+    otel: str = setting(
+        "off",
+        choice("off", "on"),
+        "on: traces by OpenTelemetry, as the OTEL_* variables say; needs the extra rota[otel].",
+        "on:按 OTEL_* 环境变量输出 OpenTelemetry 链路追踪;需安装附加组件 rota[otel]。",
     )
 
     @property
@@ -268,6 +314,8 @@ def _store_faults(store: str | None) -> list[Fault]:
 
 
 def _tls_faults(settings: NodeSettings) -> list[Fault]:
+    if settings.tls_client_ca is not None and settings.tls_cert is None:
+        return [Fault("tls_client_ca", "tls_half", "client certificates need TLS: give tls_cert and tls_key too")]
     if (settings.tls_cert is None) == (settings.tls_key is None):
         return []
     missing = "tls_key" if settings.tls_key is None else "tls_cert"

@@ -16,6 +16,7 @@ from rota.config.setting import Setting
 from rota.config.spelling import did_you_mean
 from rota.config.worker import WorkerSettings
 from rota.model.errors import Fault, InvalidInput, RefusesToStart
+from rota.telemetry.redaction import redactor
 
 S = TypeVar("S", NodeSettings, WorkerSettings, ClientSettings)
 _OTHER_VARIABLES = ("ROTA_CONFIG", "ROTA_FAILPOINTS")
@@ -44,7 +45,7 @@ def resolve(
         for place, value in _said(setting, flags or {}, env, config):
             places[setting.key] = place
             try:
-                values[setting.key] = setting.kind.take(value)
+                values[setting.key] = _noted(setting, setting.kind.take(value))
             except ValueError as error:
                 faults.append(Fault(place, "bad_value", _kept_secret(setting, error)))
             break
@@ -83,6 +84,15 @@ def _said(
     table = config.sections.get(setting.section, {}) if config else {}
     if config and setting.key in table:
         yield config.place(setting.section, setting.key), table[setting.key]
+
+
+def _noted(setting: Setting, value: Any) -> Any:
+    """The value, which from now on no log shows where it is a secret or an address with one."""
+    if setting.secret:
+        redactor.learn(value)
+    elif isinstance(value, str) and "://" in value:
+        redactor.learn_address(value)
+    return value
 
 
 def _kept_secret(setting: Setting, error: ValueError) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rota.access.secret_file import check_private
 from rota.model.errors import RefusesToStart
+from rota.telemetry.redaction import redactor
 
 _MOST = 64 * 1024
 
@@ -31,4 +32,5 @@ def _only_token_in(path: Path) -> str:
     lines = [words for line in text.splitlines() if (words := line.partition("#")[0].split())]
     if len(lines) != 1 or len(lines[0]) > 2:
         raise RefusesToStart(f"the token file {path} must hold one token and nothing else", code="bad_token_file")
+    redactor.learn(lines[0][-1])
     return lines[0][-1]

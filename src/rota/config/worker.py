@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rota.config.kind import LIST, TEXT, choice, duration, size, whole
 from rota.config.quantity import SECOND
-from rota.config.reach import ReachSettings, url_faults
+from rota.config.reach import ReachSettings
 from rota.config.setting import setting
 from rota.model.errors import Fault, InvalidInput
 from rota.model.names import check_name
@@ -71,10 +71,16 @@ class WorkerSettings(ReachSettings):
         "text for people, json for machines; the log goes to stderr.",
         "text 供人阅读,json 供机器处理;日志写到 stderr。",
     )
+    otel: str = setting(
+        "off",
+        choice("off", "on"),
+        "on: traces by OpenTelemetry, as the OTEL_* variables say; needs the extra rota[otel].",
+        "on:按 OTEL_* 环境变量输出 OpenTelemetry 链路追踪;需安装附加组件 rota[otel]。",
+    )
 
     def faults(self) -> list[Fault]:
         """What does not fit together, or is not there yet."""
-        found = url_faults(self.url)
+        found = self.reach_faults()
         for group in self.group:
             try:
                 check_name(group, "group")

@@ -17,11 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rota.access.bind import check_bind
-from rota.access.policy import Policy
-from rota.access.tokens import Token, Tokens, read_tokens
 from rota.config.node import NodeSettings
 from rota.engine.settings import EngineSettings
+from rota.house.gatekeeper import Gatekeeper
 from rota.house.parts import Parts, choose_store, node_id_in
 from rota.life.clock import SystemClock
 from rota.link.channel import MAX_FRAME
@@ -30,12 +28,18 @@ from rota.model.errors import RefusesToStart
 from rota.model.lifecycle import Retention
 from rota.model.retry import SECOND
 from rota.model.version import VERSION
+from rota.telemetry.loop_lag import LoopLag
 from rota.transport.descriptors import room_for_connections
+from rota.transport.figures import Metrics
 from rota.transport.gate import Gate, Limits
+from rota.transport.hall import Books
 from rota.transport.http_app import HttpApp
+from rota.transport.http_guards import Names, own_names
 from rota.transport.http_server import HttpServer
 from rota.transport.lobby import NodeFacts
 from rota.transport.local import LocalDoor
+from rota.transport.tls import OFF, TlsFiles
+from rota.wire.backend import check_backend
 
 if TYPE_CHECKING:
     from rota.house.handlers import Offers
@@ -64,25 +68,27 @@ class ServedNode:
         self._settings = settings
         self._apps = apps
         self._readiness = "starting"
-        self._policy: Policy
+        self._keeper: Gatekeeper
+        self._renew_tls: list[Callable[[], None]] = []
         self._exits = contextlib.AsyncExitStack()
 
     async def open(self) -> NodeInfo:
         """Raises RefusesToStart; nothing stays open then."""
         settings = self._settings
-        tokens = _tokens(settings)
-        check_bind(settings.host, bool(len(tokens)), settings.tls_cert is not None, settings.behind_tls_proxy)
+        check_backend()
+        keeper = self._keeper = Gatekeeper(settings)
         _make_folder(settings.data)
         async with contextlib.AsyncExitStack() as exits:
-            parts, facts = self._build(tokens)
-            self._policy = parts.lobby.policy
-            gate = _gate(settings)
+            parts, facts = self._build(keeper)
+            parts.engine.readiness = lambda: self._readiness or parts.store.trouble
+            gate, lag = _gate(settings), LoopLag()
             app = HttpApp(
                 parts.lobby,
                 lambda: self._readiness or parts.store.trouble,
                 host=settings.host,
                 behind_proxy=settings.behind_tls_proxy,
-                gate=gate,
+                names=_names(settings),
+                metrics=Metrics(parts.lobby, gate, lag, settings.tls_cert),
             )
             server = HttpServer(
                 app,
@@ -91,14 +97,21 @@ class ServedNode:
                 max_frame=MAX_FRAME,
                 tls_cert=settings.tls_cert,
                 tls_key=settings.tls_key,
+                tls_client_ca=settings.tls_client_ca,
+                tls_client_auth=_client_auth(settings),
                 gate=gate,
             )
             await parts.open()
             exits.push_async_callback(parts.close)
+            keeper.check()
+            lag.start()
+            exits.callback(lag.stop)
             await server.start()
             exits.push_async_callback(server.stop)
+            self._renew_tls.append(server.renew_tls)
             grpc_address = await self._open_grpc(parts, gate.limits, exits) if settings.grpc == "on" else None
             exits.push_async_callback(parts.lobby.leave, "the node stops", settings.shutdown_grace / SECOND / 2)
+            exits.callback(parts.events.close)
             exits.callback(parts.engine.drain)
             exits.callback(self._drains)
             if self._apps:
@@ -115,15 +128,14 @@ class ServedNode:
             [f"what may be lost: {window}"] if (window := parts.store.capabilities.loss_window) else [],
         )
 
-    def renew_tokens(self) -> None:
-        """Reads the token file anew. One that cannot be used is told in the log, and the tokens stay as they were."""
+    def renew(self) -> None:
+        """Reads tokens, certificates and keys anew. What cannot be used is told in the log, and stays as it was."""
+        self._keeper.renew()
         try:
-            tokens = _tokens(self._settings)
+            for renew in self._renew_tls:
+                renew()
         except RefusesToStart as error:
-            _logger.error("the tokens stay as they were: %s", error.detail)
-        else:
-            self._policy.renew(tokens)
-            _logger.info("the token file was read anew; tokens: %d", len(tokens))
+            _logger.error("the certificates stay as they were: %s", error.detail)
 
     async def close(self) -> None:
         """In the order that the module's text says, within the grace."""
@@ -147,24 +159,29 @@ class ServedNode:
             limits=limits,
             tls_cert=settings.tls_cert,
             tls_key=settings.tls_key,
+            tls_client_ca=settings.tls_client_ca,
+            tls_client_auth=_client_auth(settings),
         )
         await server.start()
         exits.push_async_callback(server.stop)
+        self._renew_tls.append(server.renew_tls)
         return server.address
 
     async def _run_handlers(self, parts: Parts) -> Callable[[], Awaitable[None]]:
         from rota.house.handlers import HandlersBeside
 
         beside = HandlersBeside(self._apps)
-        await beside.open(LocalDoor(parts.lobby.open).dial)
+        lobby = parts.lobby
+        await beside.open(LocalDoor(lambda carrier, _: lobby.open(carrier, lobby.policy.own_token)).dial)
         return beside.close
 
     def _drains(self) -> None:
         self._readiness = "draining"
 
-    def _build(self, tokens: Tokens) -> tuple[Parts, NodeFacts]:
+    def _build(self, keeper: Gatekeeper) -> tuple[Parts, NodeFacts]:
         settings = self._settings
-        store = choose_store(settings.store_url, settings.durability)
+        retention = Retention(settings.result_ttl, settings.failed_ttl)
+        store = choose_store(settings.store_url, settings.durability, keep=retention)
         node_id = node_id_in(settings.data, settings.id)
         in_memory = settings.store_url == "memory:"
         facts = NodeFacts(
@@ -178,16 +195,18 @@ class ServedNode:
         engine = EngineSettings(
             lease_ttl=settings.lease_ttl,
             closed_lease_ttl=settings.closed_lease_ttl,
-            retention=Retention(settings.result_ttl, settings.failed_ttl),
+            retention=retention,
             keep_succeeded=settings.keep_succeeded,
+            keep_audit=settings.keep_audit,
             max_payload=settings.max_payload,
             max_queued=settings.max_queued,
         )
-        policy = Policy(open_mode=not len(tokens), tokens=tokens)
+        books = Books.of(store)
         parts = Parts(
             store,
             settings=engine,
-            policy=policy,
+            policy=keeper.policy(books.tokens),
+            books=books,
             facts=facts,
             heartbeat=settings.heartbeat / SECOND,
             hello_within=min(HELLO_WITHIN, settings.handshake_timeout / SECOND),
@@ -214,8 +233,8 @@ async def serve_node(
         loop.add_signal_handler(number, tell, number)
     node = ServedNode(settings, apps)
     info = await node.open()
-    if settings.token_file is not None:
-        loop.add_signal_handler(signal.SIGHUP, node.renew_tokens)
+    if settings.token_file is not None or settings.tls_cert is not None:
+        loop.add_signal_handler(signal.SIGHUP, node.renew)
     try:
         on_ready(info)
         await told.wait()
@@ -230,10 +249,14 @@ def _stop_hard(number: int) -> None:
     signal.raise_signal(number)
 
 
-def _tokens(settings: NodeSettings) -> Tokens:
-    if settings.token_file is not None:
-        return read_tokens(settings.token_file)
-    return Tokens([Token.of(settings.token)] if settings.token else [])
+def _client_auth(settings: NodeSettings) -> str:
+    return settings.tls_client_auth if settings.tls_client_ca is not None else OFF
+
+
+def _names(settings: NodeSettings) -> Names:
+    files = TlsFiles.of(settings.tls_cert, settings.tls_key)
+    certified = files.names if files is not None else ()
+    return own_names(settings.host, settings.allowed_hosts, certified, behind_proxy=settings.behind_tls_proxy)
 
 
 def _gate(settings: NodeSettings) -> Gate:

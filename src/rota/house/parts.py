@@ -6,6 +6,7 @@ import contextlib
 import random
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,26 +15,37 @@ from rota.contract.store import Store
 from rota.coordination.local import LocalIndex
 from rota.engine.engine import Engine
 from rota.engine.settings import EngineSettings
+from rota.house.sampling import Sampler
 from rota.life.clock import Clock, SystemClock
 from rota.link.node_end import HELLO_WITHIN, Terms
 from rota.model.errors import InvalidInput
+from rota.model.lifecycle import Retention
+from rota.observe.events import Events
 from rota.observe.logs import DEFAULT_QUOTA, LogBook
+from rota.observe.series import Series
+from rota.transport.hall import Books
 from rota.transport.lobby import Lobby, NodeFacts
 
 HEARTBEAT = 10.0
+NODE_DEFAULTS = Retention()
 
 
-def choose_store(url: str, durability: str = "full", clock: Clock | None = None) -> Store:
-    """The driver that a URL names, imported only then. Raises InvalidInput (`bad_store`)."""
+def choose_store(
+    url: str, durability: str = "full", clock: Clock | None = None, keep: Retention = NODE_DEFAULTS
+) -> Store:
+    """The driver that a URL names, imported only then. `keep`: how long tasks stay that the store itself ends.
+
+    Raises InvalidInput (`bad_store`).
+    """
     if url == "memory:":
         from rota.storage.memory import MemoryStore
 
-        return MemoryStore(clock or SystemClock())
+        return MemoryStore(clock or SystemClock(), keep)
     if url.startswith("sqlite:///"):
         from rota.storage.sqlite import SqliteStore
 
         path = Path(unquote(urlsplit(url).path[1:]))
-        return SqliteStore(path, durability=durability, clock=clock or SystemClock())
+        return SqliteStore(path, durability=durability, clock=clock or SystemClock(), keep=keep)
     raise InvalidInput.at("store", "bad_store", f"{url!r} is no store: write sqlite:///PATH, or memory:")
 
 
@@ -53,12 +65,15 @@ class Parts:
         heartbeat: float = HEARTBEAT,
         hello_within: float = HELLO_WITHIN,
         log_quota: int = DEFAULT_QUOTA,
+        books: Books | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.store = store
         self._index = LocalIndex(store)
         self._journal = LogBook(store, log_quota)
-        self.engine = Engine(store, self._index, self._journal, settings, chance)
+        self.events = Events(store.now, lambda number: self.engine.worker_name(number))
+        self.engine = Engine(store, self._index, self._journal, settings, chance, herald=self.events)
+        self._series = Series(store, Sampler(self.engine).sample, self.events.stats)
         terms = Terms(
             facts.node_id,
             facts.version,
@@ -69,7 +84,8 @@ class Parts:
             closed_lease_ttl=settings.closed_lease_ttl,
             hello_within=hello_within,
         )
-        self.lobby = Lobby(self.engine, policy, terms, facts)
+        self.books = replace(books or Books.of(store), series=self._series.read)
+        self.lobby = Lobby(self.engine, policy, terms, facts, self.books, self.events)
         self._exits = contextlib.AsyncExitStack()
 
     async def open(self) -> None:
@@ -77,11 +93,17 @@ class Parts:
         async with contextlib.AsyncExitStack() as exits:
             exits.push_async_callback(self.store.close)
             await self.store.open()
+            await self.books.tokens.load()
+            exits.push_async_callback(self.books.tokens.stop)
+            exits.push_async_callback(self.books.audit.stop)
             await self._index.open()
             exits.push_async_callback(self._journal.stop)
             exits.push_async_callback(self.engine.stop)
             await self.engine.start()
+            exits.push_async_callback(self._series.stop)
+            await self._series.start()
             exits.push_async_callback(self.lobby.leave)
+            exits.callback(self.events.close)
             self._exits = exits.pop_all()
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rota.config.node import NodeSettings
 from rota.config.resolve import resolve
 from rota.config.sections import settings_in
+from rota.config.tracing import trace_where_set
 from rota.house.node import NodeInfo, serve_node
 from rota.life.collector import collect_seldom
 from rota.life.loop import new_loop
@@ -28,6 +29,7 @@ to each commit."""
 def run_node(settings: NodeSettings, on_ready: Callable[[NodeInfo], None], apps: list[Offers] | None = None) -> int:
     """Runs a node until TERM or INT; answers the exit code. Raises RefusesToStart."""
     log_to_stderr(settings.log_level, settings.log_format)
+    trace_where_set(settings.otel, "rota-node")
     sys.setswitchinterval(SWITCH_INTERVAL)
 
     def ready(info: NodeInfo) -> None:
