@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from cyclopts import App, Group, Parameter
 
 from rota import __version__
 from rota.cli.help import HelpPage
+from rota.cli.table import COMMANDS, GROUPS, Command, Family
 
 _EPILOGUE = """\
 Addresses
@@ -32,127 +31,6 @@ Exit codes
 rota COMMAND --help says more, with examples."""
 _MORE = "More: rota --help (addresses, settings, exit codes)."
 
-
-class Command(NamedTuple):
-    """One command: where it is, what stands behind its name, and how it is used."""
-
-    name: str
-    path: str
-    usage: str
-    examples: tuple[str, ...]
-
-
-RUN = (
-    Command(
-        "node",
-        "rota.cli.node:node",
-        "[OPTIONS]",
-        (
-            "rota node",
-            "rota node --data /srv/rota --http-port 9090",
-            "rota node --host 0.0.0.0 --token-file tokens --tls-cert c.pem --tls-key k.pem",
-        ),
-    ),
-    Command(
-        "worker",
-        "rota.cli.worker:worker",
-        "MODULE:APP... [OPTIONS]",
-        (
-            "rota worker tasks:app",
-            "rota worker shop.mail:app shop.stock:app --slots 32",
-            "rota worker tasks:app --url https://node.example:8080 --group mail,stock",
-        ),
-    ),
-    Command(
-        "dev",
-        "rota.cli.dev:dev",
-        "MODULE:APP [OPTIONS]",
-        ("rota dev tasks:app", "rota dev tasks:app --http-port 0"),
-    ),
-)
-TASKS = (
-    Command(
-        "submit",
-        "rota.cli.submit:submit",
-        "METHOD [PARAMS] [OPTIONS]",
-        (
-            'rota submit add \'{"a": 1, "b": 2}\'',
-            "rota submit report --delay 10m --retries 3 --unique-key daily",
-            "rota submit resize --many images.jsonl --wait",
-        ),
-    ),
-    Command(
-        "execute",
-        "rota.cli.submit:execute",
-        "METHOD [PARAMS] [OPTIONS]",
-        (
-            "rota execute add '[1, 2]'",
-            'echo \'{"a": 1, "b": 2}\' | rota execute add -',
-            "rota execute report --wait-timeout 5m --json",
-        ),
-    ),
-    Command("show", "rota.cli.tasks:show", "ID [OPTIONS]", ("rota show ID", "rota show ID --json")),
-    Command(
-        "list",
-        "rota.cli.tasks:list_tasks",
-        "[OPTIONS]",
-        (
-            "rota list --state failed --created-after 2026-12-24T18:00",
-            "rota list --state unended --method resize --limit 10",
-            "rota list --all --json > tasks.jsonl",
-        ),
-    ),
-    Command("logs", "rota.cli.logs:logs", "ID [OPTIONS]", ("rota logs ID", "rota logs ID --follow")),
-    Command(
-        "wait",
-        "rota.cli.wait:wait",
-        "ID... [OPTIONS]",
-        ("rota wait ID --timeout 5m", "rota submit resize --many images.jsonl | rota wait -"),
-    ),
-    Command(
-        "cancel",
-        "rota.cli.tasks:cancel",
-        "ID... [OPTIONS]",
-        ("rota cancel ID --reason 'wrong file'", "rota list --state ready --json | jq -r .id | rota cancel -"),
-    ),
-    Command(
-        "retry",
-        "rota.cli.tasks:retry",
-        "ID... [OPTIONS]",
-        ("rota retry ID", "rota list --state failed --all --json | jq -r .id | rota retry -"),
-    ),
-)
-LOOK = (
-    Command("stats", "rota.cli.stats:stats", "[OPTIONS]", ("rota stats", "rota stats --json")),
-    Command("workers", "rota.cli.stats:workers", "[OPTIONS]", ("rota workers", "rota workers --all")),
-    Command("methods", "rota.cli.stats:methods", "[OPTIONS]", ("rota methods", "rota methods --json")),
-)
-CARE = (
-    Command(
-        "doctor",
-        "rota.cli.doctor.command:doctor",
-        "[OPTIONS]",
-        ("rota doctor", "rota doctor --data /srv/rota --url http://127.0.0.1:9090"),
-    ),
-    Command(
-        "bench",
-        "rota.cli.bench.command:bench",
-        "[OPTIONS]",
-        (
-            "rota bench",
-            "rota bench --tasks 100000 --repeat 3 --json",
-            "rota bench --url http://127.0.0.1:8080 --tasks 5000 --payload 4KiB",
-        ),
-    ),
-    Command(
-        "completion",
-        "rota.cli.completion:completion",
-        "bash|zsh|fish",
-        ("rota completion bash > ~/.local/share/bash-completion/completions/rota",),
-    ),
-    Command("version", "rota.cli.version:version", "[OPTIONS]", ("rota version", "rota version --json")),
-)
-
 app = App(
     name="rota",
     help="Run Python functions later and elsewhere: nodes keep tasks, workers run them.",
@@ -167,30 +45,67 @@ app = App(
     group_parameters=Group("Options", sort_key=-1),
 )
 _FLAGS = Group("Options", sort_key=9)
-for _flag, _words in {"--help": "Show help.", "--version": "Print the version of Rota."}.items():
-    app[_flag].group = _FLAGS
-    app[_flag].help = _words
 
 
-def _add(group: Group, commands: tuple[Command, ...]) -> None:
-    for place, each in enumerate(commands):
-        app.command(
-            each.path,
-            name=each.name,
-            group=group,
-            sort_key=place,
-            usage=f"Usage: rota {each.name} {each.usage}",
-            help_epilogue="\n".join(["Examples", *(f"  {line}" for line in each.examples), "", _MORE]),
-        )
+def _explain_flags(of: App) -> None:
+    for flag, words in {"--help": "Show help.", "--version": "Print the version of Rota."}.items():
+        of[flag].group = _FLAGS
+        of[flag].help = words
 
 
-_GROUPS = {"Run": RUN, "Tasks": TASKS, "Look": LOOK, "Care": CARE}
-COMMANDS = tuple(each for commands in _GROUPS.values() for each in commands)
-for _place, (_name, _commands) in enumerate(_GROUPS.items()):
-    _add(Group(_name, sort_key=_place), _commands)
+_explain_flags(app)
+
+
+def _add(parent: App, each: Command, group: Group, place: int, *before: str) -> None:
+    words = " ".join((*before, each.name))
+    parent.command(
+        each.path,
+        name=each.name,
+        group=group,
+        sort_key=place,
+        usage=f"Usage: rota {words} {each.usage}",
+        help_epilogue=_epilogue(each.examples),
+    )
+
+
+def _add_family(family: Family, group: Group, place: int) -> None:
+    commands = Group("Commands", sort_key=0)
+    inner = App(
+        name=family.name,
+        help=family.summary,
+        group=group,
+        sort_key=place,
+        usage=f"Usage: rota {family.name} [COMMAND] [OPTIONS]",
+        group_commands=commands,
+        help_epilogue=_epilogue(tuple(example for verb in family.verbs for example in verb.examples[:1])),
+    )
+    for number, verb in enumerate(family.verbs):
+        _add(inner, verb, commands, number, family.name)
+    app.command(inner)
+    _explain_flags(inner)
+
+
+def _epilogue(examples: tuple[str, ...]) -> str:
+    return "\n".join(["Examples", *(f"  {line}" for line in examples), "", _MORE])
+
+
+for _place, (_name, _commands) in enumerate(GROUPS.items()):
+    _group = Group(_name, sort_key=_place)
+    for _number, _each in enumerate(_commands):
+        if isinstance(_each, Family):
+            _add_family(_each, _group, _number)
+        else:
+            _add(app, _each, _group, _number)
 
 
 def import_all() -> None:
     """For the list of all commands: each says by its docstring what it does."""
     for each in COMMANDS:
         app[each.name]
+
+
+def import_verbs(name: str) -> None:
+    """For the list of a family's commands."""
+    family = next((each for each in COMMANDS if isinstance(each, Family) and each.name == name), None)
+    for verb in family.verbs if family is not None else ():
+        app[name][verb.name]

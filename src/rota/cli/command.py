@@ -26,6 +26,7 @@ _GROUPS = {
     "worker": Group("Worker", sort_key=1),
     "client": Group("Connection", sort_key=1),
 }
+_SAID = "said"
 _COMMON = Group("Output and configuration", sort_key=2)
 Json = Annotated[
     bool, Parameter(name="--json", negative="", help="JSON for machines.", group=_COMMON, show_default=False)
@@ -43,21 +44,30 @@ Config = Annotated[
 
 
 def command(
-    *kinds: type[Any], defaults: dict[str, object] | None = None
+    *kinds: type[Any], defaults: dict[str, object] | None = None, only: Sequence[str] = ()
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """The function gets the resolved settings of each kind, the Output and its own arguments; it answers the exit code.
 
-    `defaults` stand in the place of the defaults of the first kind.
+    `defaults` stand in the place of the defaults of the first kind. `only`: the settings of the first kind that are flags of
+    this command; none: all of them. A function with an argument `said` gets the keys of the settings that came as flags,
+    which are meant for this one call, as a variable or a file may not be.
     """
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
-        settings = {s.key: s for kind in reversed(kinds) for s in settings_in(section_of(kind)) if not s.secret}
+        settings = {
+            s.key: s
+            for kind in reversed(kinds)
+            for s in settings_in(section_of(kind))
+            if not s.secret and (kind is not kinds[0] or not only or s.key in only)
+        }
 
         def run(*args: Any, json: bool = False, config: Path | None = None, **given: Any) -> int:
             out = Output(json=json)
             for sentence in unknown_variables():
                 out.warn(sentence)
             flags = {key: given.pop(_argument(s), None) for key, s in settings.items()}
+            if _SAID in inspect.signature(function).parameters:
+                given[_SAID] = frozenset(key for key, value in flags.items() if value is not None)
             resolved = [
                 resolve(kind, flags, file=config, defaults=defaults if kind is kinds[0] else None) for kind in kinds
             ]
@@ -86,7 +96,8 @@ def _shaped(
     with_config: bool = True,
 ) -> Callable[..., int]:
     hints = get_type_hints(function, include_extras=True)
-    own = [p.replace(annotation=hints[p.name]) for p in list(inspect.signature(function).parameters.values())[skip:]]
+    parameters = list(inspect.signature(function).parameters.values())[skip:]
+    own = [p.replace(annotation=hints[p.name]) for p in parameters if p.name != _SAID]
     common = [_keyword("json", Json, default=False)]
     if with_config:
         common.append(_keyword("config", Config, default=None))
@@ -110,7 +121,7 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         show_default=False,
     )
     kind = _type_of(setting)
-    return _keyword(_argument(setting), Annotated[kind, parameter], default=None)
+    return _keyword(_argument(setting), Annotated[kind | None, parameter], default=None)
 
 
 def _type_of(setting: Setting) -> Any:

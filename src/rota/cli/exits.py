@@ -27,7 +27,7 @@ _NOT_NOW = frozenset(
         "store_locked",
         "store_unwritable",
         "store_corrupt",
-        "store_newer",
+        "schema_newer",
     }
 )
 """A start that failed on the state of the machine, not on what was configured: the same command may work later."""

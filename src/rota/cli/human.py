@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from rota.config.quantity import read_duration
 from rota.life.clock import SystemClock
 from rota.model.errors import InvalidInput
 
@@ -22,6 +23,16 @@ def instant(moment: datetime | None) -> str:
     local = moment.astimezone()
     offset = local.strftime("%z")
     return f"{local:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]}"
+
+
+def short_instant(moment: datetime | None) -> str:
+    """For a terminal: `14:32:05` today, `11-21 14:32` in this year, else `2025-11-21`; in local time."""
+    if moment is None:
+        return _NONE
+    local, today = moment.astimezone(), now().astimezone()
+    if local.date() == today.date():
+        return f"{local:%H:%M:%S}"
+    return f"{local:%m-%d %H:%M}" if local.year == today.year else f"{local:%Y-%m-%d}"
 
 
 def clock_time(moment: datetime | None) -> str:
@@ -67,6 +78,31 @@ def size(count: float) -> str:
 def number(count: int) -> str:
     """`1,234,567`."""
     return f"{count:,}"
+
+
+def several(count: int, noun: str) -> str:
+    """`1 task`, `1,234 tasks`."""
+    return f"{number(count)} {noun}" + ("" if count == 1 else "s")
+
+
+def utc(moment: datetime | None) -> str | None:
+    """As JSON has it: `2026-11-21T06:32:05.000000Z`."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def read_when(text: str, path: str) -> datetime:
+    """An instant, or a duration: so long ago. Raises InvalidInput."""
+    try:
+        return read_instant(text, path)
+    except InvalidInput:
+        pass
+    try:
+        return now() - timedelta(microseconds=read_duration(text))
+    except (ValueError, OverflowError):
+        words = f"{text!r} is no instant; write 1h (ago), 2026-12-24T18:00 (local) or 2026-12-24T18:00+01:00"
+        raise InvalidInput.at(path, "bad_instant", words) from None
 
 
 def read_instant(text: str, path: str) -> datetime:

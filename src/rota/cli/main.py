@@ -47,12 +47,16 @@ def run(argv: list[str]) -> int:
 def _call(argv: list[str]) -> int:
     from cyclopts import CycloptsError
 
-    from rota.cli.app import app, import_all
+    from rota.cli.app import app, import_all, import_verbs
+    from rota.cli.table import with_verb
     from rota.cli.unknown import refusal, refuse_unknown_flags
 
+    argv = with_verb(argv)
     refuse_unknown_flags(app, _own(argv))
     if not argv or argv[0] in _HELP:
         import_all()
+    elif _HELP.intersection(argv[1:2]):
+        import_verbs(argv[0])
     try:
         answer = app(
             argv,

@@ -16,6 +16,7 @@ from rota.cli.values import value_of
 from rota.cli.wait import wait_for
 from rota.config import ClientSettings
 from rota.model.errors import InvalidInput, RotaError
+from rota.telemetry.safe import one_line
 
 if TYPE_CHECKING:
     from rota.client.sync import Client
@@ -52,6 +53,7 @@ class _Batch:
         self.ids: list[str] = []
         self._out, self._method, self._name, self._extras = out, method, name, extras
         self._refused = self._duplicates = 0
+        self._warned: set[str] = set()
 
     @property
     def code(self) -> int:
@@ -68,8 +70,15 @@ class _Batch:
                 continue
             self.ids.append(receipt.id)
             self._duplicates += receipt.duplicate
+            self._warn(receipt.warning)
             self._tell(number, receipt)
         bar.advance(len(portion))
+
+    def _warn(self, code: str) -> None:
+        """Each kind of warning once: it holds for all tasks of the file."""
+        if code and code not in self._warned:
+            self._warned.add(code)
+            self._out.warn(warning_words(code, self._method))
 
     def _tell(self, number: int, receipt: Receipt) -> None:
         """A person at a terminal is shown the bar instead."""
@@ -98,3 +107,10 @@ class _Batch:
             self._out.value({"line": number, "refusal": error_value(error)})
         else:
             self._out.note(f"{self._name}:{number}: {error.detail.removeprefix(f'{self._name}:{number}: ')}")
+
+
+def warning_words(code: str, method: str) -> str:
+    """What a receipt's warning means."""
+    if code == "no_worker_for_method":
+        return f"no worker that is connected offers {one_line(method)}; it waits until one comes"
+    return code

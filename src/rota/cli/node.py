@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rota import __version__
+from rota.access.bind import is_loopback
 from rota.cli import human
 from rota.cli.command import command
 from rota.cli.handlers import load_apps
@@ -77,9 +78,11 @@ def worker_line(url: str) -> str:
 
 def _facts(info: NodeInfo, settings: NodeSettings) -> list[tuple[str, str]]:
     base = info.http_url.rstrip("/")
+    reached = f"{settings.host or 'every address'}: other machines reach this node"
     return [
         ("store", f"{info.store} (durability {info.durability})"),
         ("data", str(info.data)),
+        *([] if is_loopback(settings.host) else [("listens", reached)]),
         ("status", f"{base}/  status page"),
         ("link", f"{base}/api/v1/link  for clients and workers"),
         ("grpc", f"{info.grpc_address}  for gRPC clients and workers" if info.grpc_address else "off"),

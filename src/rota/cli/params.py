@@ -25,15 +25,22 @@ def read_params(text: str | None) -> Any:
 
 def parse(data: bytes, place: str) -> Any:
     """Raises InvalidInput that names the place, the line and the column."""
+    from rota.client.payload import encode
+
     if len(data) > MAX_BYTES:
         raise InvalidInput.at(place, "payload_too_large", "more than 4 MiB cannot be sent; store the data elsewhere")
     try:
-        return json.loads(data, parse_constant=_no_number)
+        value = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         words = str(error) if not isinstance(error, RecursionError) else "nested too deeply"
         raise InvalidInput.at(
             place, "invalid_json", f"this is no JSON ({words}); quote it for the shell, as in '{{\"a\": 1}}'"
         ) from None
+    try:
+        encode(value, place)  # what Python reads and JSON has not: half of a pair, a number beyond all numbers
+    except TypeError as error:
+        raise InvalidInput.at(place, "invalid_json", str(error)) from None
+    return value
 
 
 def open_lines(path: Path) -> BinaryIO:

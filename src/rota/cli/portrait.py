@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _SHORT = 80
 """Characters of JSON that stay on one line."""
+_PARENTS = 5
+"""Of the tasks before it so many are named."""
 
 
 def draw(task: TaskView, out: Output, hints: list[str]) -> None:
@@ -46,11 +48,11 @@ def hints_for(task: TaskView, workers: int | None) -> list[str]:
         case "ready" if workers == 0:
             return [f"no worker that is connected offers {task.method}: start one, rota worker module:app"]
         case "ready":
-            return ["it waits for a free worker: rota workers shows how busy they are"]
+            return [f"rota why {task.id}   (what it waits for)"]
         case "scheduled":
             return [f"it becomes ready at {human.instant(task.due_at)}; rota cancel {task.id} takes it back"]
         case "waiting":
-            return [f"an earlier task of order key {task.order_key} has not ended yet"]
+            return [f"rota why {task.id}   (which tasks it waits for)"]
         case "cancelled" | "expired":
             return [f"rota retry {task.id}   (runs it after all)"]
     return []
@@ -90,6 +92,14 @@ def _optional(task: TaskView) -> Iterator[tuple[str, str]]:
         yield "unique", task.unique_key
     if task.order_key:
         yield "order", task.order_key
+    if task.concurrency_key:
+        yield "at once", f"{task.concurrency_limit or 1} of the concurrency key {task.concurrency_key}"
+    if task.after:
+        more = f" and {human.number(len(task.after) - _PARENTS)} more" if len(task.after) > _PARENTS else ""
+        how = "runs even if one fails" if task.on_parent_failure == "run" else "fails if one does"
+        yield "after", f"{', '.join(task.after[:_PARENTS])}{more} ({how})"
+    if task.batch:
+        yield "batch", task.batch
     if task.labels:
         yield "labels", " ".join(f"{key}={value}" for key, value in sorted(task.labels.items()))
 

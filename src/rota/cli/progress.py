@@ -18,8 +18,8 @@ _EVERY = 5.0
 
 
 class Steps(Protocol):
-    def advance(self, count: int) -> None:
-        """So many more are done."""
+    def advance(self, count: int, total: int | None = None) -> None:
+        """So many more are done; of so many in all, where that is known only now."""
         ...
 
 
@@ -42,8 +42,9 @@ class _Lines:
         self._done = 0
         self._next = time.monotonic() + _EVERY
 
-    def advance(self, count: int) -> None:
+    def advance(self, count: int, total: int | None = None) -> None:
         self._done += count
+        self._total = total or self._total
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY
             of = f" of {human.number(self._total)}" if self._total is not None else ""
@@ -66,5 +67,5 @@ class _Bar:
     def __init__(self, number: TaskID, progress: Progress) -> None:
         self._number, self._progress = number, progress
 
-    def advance(self, count: int) -> None:
-        self._progress.advance(self._number, count)
+    def advance(self, count: int, total: int | None = None) -> None:
+        self._progress.update(self._number, advance=count, total=total)

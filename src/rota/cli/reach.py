@@ -10,8 +10,13 @@ if TYPE_CHECKING:
     from rota.client.sync import Client
 
 
-def reach(settings: ClientSettings) -> Client:
-    """To be used as a context. Nothing is connected before the first call."""
+def reach(settings: ClientSettings, token: str | None = None) -> Client:
+    """To be used as a context. Nothing is connected before the first call. `token` goes before that of the settings."""
     from rota.client.sync import Client
 
-    return Client(settings.url, token=settings.secret(), connect_timeout=settings.connect_timeout / 1e6)
+    return Client(
+        settings.url,
+        token=token or settings.secret(),
+        connect_timeout=settings.connect_timeout / 1e6,
+        tls=settings.tls(),
+    )

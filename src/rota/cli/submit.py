@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rota.cli import exits
 from rota.cli.command import command
 from rota.cli.ending import show_ending
-from rota.cli.many import submit_file
+from rota.cli.many import submit_file, warning_words
 from rota.cli.output import Output
 from rota.cli.params import read_params
 from rota.cli.reach import reach
@@ -18,7 +18,6 @@ from rota.cli.task_flags import NO_FLAGS, Flags, Seconds, TaskFlags, call_extras
 from rota.cli.values import value_of
 from rota.config import ClientSettings
 from rota.model.errors import InvalidInput
-from rota.telemetry.safe import one_line
 
 Method = Annotated[str, Parameter(name="METHOD", help="The method's name; add@2 pins a version.")]
 Params = Annotated[
@@ -104,10 +103,3 @@ def _check_many(params: str | None, flags: TaskFlags) -> None:
         raise InvalidInput.at(
             "--unique-key" if flags.unique_key is not None else "--idempotency-key", "bad_arguments", words
         )
-
-
-def warning_words(code: str, method: str) -> str:
-    """What a receipt's warning means."""
-    if code == "no_worker_for_method":
-        return f"no worker that is connected offers {one_line(method)}; it waits until one comes"
-    return code

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Group, Parameter, Token
 
 from rota.cli.human import read_instant
+from rota.cli.ids import read_ids
 from rota.config.quantity import read_duration
 from rota.model.errors import InvalidInput
 
@@ -32,16 +33,21 @@ class TaskFlags:
     group: Annotated[
         str | None, Parameter(help="The group whose workers may run it.", metavar="NAME", group=_GROUP)
     ] = None
-    priority: Annotated[int | None, Parameter(help="-9 (last) to 9 (first); default 0.", metavar="N", group=_GROUP)] = (
-        None
-    )
+    priority: Annotated[
+        int | None,
+        Parameter(help="-9 (last) to 9 (first); default as the method declares, else 0.", metavar="N", group=_GROUP),
+    ] = None
     retries: Annotated[
-        int | None, Parameter(help="How often it is tried again; default 0.", metavar="N", group=_GROUP)
+        int | None,
+        Parameter(
+            help="How often it is tried again; default as the method declares, else 0.", metavar="N", group=_GROUP
+        ),
     ] = None
     retry_delay: Annotated[Seconds | None, Parameter(help="The wait before the second try.", group=_GROUP)] = None
-    timeout: Annotated[Seconds | None, Parameter(help="How long one try may run; default: no limit.", group=_GROUP)] = (
-        None
-    )
+    timeout: Annotated[
+        Seconds | None,
+        Parameter(help="How long one try may run; default as the method declares, else no limit.", group=_GROUP),
+    ] = None
     delay: Annotated[Seconds | None, Parameter(help="Start it so much later.", group=_GROUP)] = None
     run_at: Annotated[
         str | None, Parameter(help="Start it at this instant, as in 2026-12-24T18:00.", metavar="INSTANT", group=_GROUP)
@@ -57,8 +63,45 @@ class TaskFlags:
             group=_GROUP,
         ),
     ] = None
+    unique_mode: Annotated[
+        str | None,
+        Parameter(
+            help="When the unique key is held: return the task that holds it (the default), reject, or replace it.",
+            metavar="return|reject|replace",
+            group=_GROUP,
+        ),
+    ] = None
+    debounce: Annotated[
+        Seconds | None, Parameter(help="Start it so long after the last submit of its unique key.", group=_GROUP)
+    ] = None
     order_key: Annotated[
         str | None, Parameter(help="Tasks of one key run one at a time, in order.", metavar="TEXT", group=_GROUP)
+    ] = None
+    concurrency_key: Annotated[
+        str | None, Parameter(help="Of the tasks of one key only so many run at once.", metavar="TEXT", group=_GROUP)
+    ] = None
+    concurrency_limit: Annotated[
+        int | None, Parameter(help="How many of its concurrency key run at once; default 1.", metavar="N", group=_GROUP)
+    ] = None
+    after: Annotated[
+        list[str] | None,
+        Parameter(
+            help="Start it when this task has ended; may be given again, or with commas.",
+            negative="",
+            metavar="ID",
+            group=_GROUP,
+        ),
+    ] = None
+    on_parent_failure: Annotated[
+        str | None,
+        Parameter(
+            help="When one of those does not succeed: fail with it (the default), or run anyway.",
+            metavar="fail|run",
+            group=_GROUP,
+        ),
+    ] = None
+    batch: Annotated[
+        str | None, Parameter(help="Count it under this name; see rota batch.", metavar="NAME", group=_GROUP)
     ] = None
     idempotency_key: Annotated[
         str | None,
@@ -81,7 +124,11 @@ class TaskFlags:
             "run_at": read_instant(self.run_at, "--run-at") if self.run_at is not None else None,
             "expires": self.expires,
             "unique_key": self.unique_key,
+            "unique_mode": self.unique_mode,
+            "debounce": self.debounce,
             "order_key": self.order_key,
+            "concurrency_key": self.concurrency_key,
+            "concurrency_limit": self.concurrency_limit,
         }
         return said
 
@@ -93,6 +140,10 @@ class TaskFlags:
         return {key: value for key, _, value in pairs} or None
 
 
+def _words(said: Sequence[str]) -> list[str]:
+    return [word for words in said for word in words.replace(",", " ").split()]
+
+
 Flags = Annotated[TaskFlags | None, Parameter(name="*")]
 NO_FLAGS = TaskFlags()
 
@@ -100,5 +151,11 @@ NO_FLAGS = TaskFlags()
 def call_extras(flags: TaskFlags) -> dict[str, Any]:
     """Everything but method and params, as keyword arguments of the client's `submit`."""
     said = {name: value for name, value in flags.options().items() if value is not None}
-    extras = {"labels": flags.labels(), "idempotency_key": flags.idempotency_key}
+    extras = {
+        "labels": flags.labels(),
+        "idempotency_key": flags.idempotency_key,
+        "after": read_ids(_words(flags.after)) if flags.after else None,
+        "on_parent_failure": flags.on_parent_failure,
+        "batch": flags.batch,
+    }
     return {**said, **{name: value for name, value in extras.items() if value is not None}}

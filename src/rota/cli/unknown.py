@@ -16,13 +16,13 @@ _EVERYWHERE = ("--help", "--version")
 
 def refuse_unknown_flags(app: App, argv: Sequence[str]) -> None:
     """Before params and ids are read, which may begin with a hyphen themselves. Raises InvalidInput."""
-    command = argv[0] if argv and argv[0] in app and not argv[0].startswith("-") else ""
-    known = [*_EVERYWHERE, *(_flags(app[command]) if command else ())]
+    chain, command = _command(app, argv)
+    known = [*_EVERYWHERE, *(_flags(command) if chain else ())]
     for word in argv:
         name = word.partition("=")[0]
-        if _FLAG.fullmatch(name) and name not in known and (command or word is argv[0]):
+        if _FLAG.fullmatch(name) and name not in known and (chain or word is argv[0]):
             words = _sentence(f"Unknown option: {name}{did_you_mean(name, known)}")
-            raise InvalidInput(f"{words} {_try(command)}", code="bad_arguments")
+            raise InvalidInput(f"{words} {_try(*chain)}", code="bad_arguments")
 
 
 def refusal(error: CycloptsError) -> InvalidInput:
@@ -34,7 +34,20 @@ def refusal(error: CycloptsError) -> InvalidInput:
     return InvalidInput(f"{words} {_try(*(error.command_chain or ()))}", code="bad_arguments")
 
 
+def _command(app: App, argv: Sequence[str]) -> tuple[list[str], App]:
+    """The command that is named, as far as it is there."""
+    chain: list[str] = []
+    for word in argv[:2]:
+        if word.startswith("-") or word not in app:
+            break
+        chain.append(word)
+        app = app[word]
+    return chain, app
+
+
 def _flags(command: App) -> Iterable[str]:
+    if command.default_command is None:
+        return ()
     return (name for argument in command.assemble_argument_collection() for name in argument.names)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from rota.cli import human
 from rota.cli.output import error_value
 from rota.model.errors import RotaError
 
@@ -16,7 +17,7 @@ _RAW = {"raw_params": "params", "raw_result": "result", "raw": "result"}
 def value_of(view: object) -> Any:
     """A view, or anything inside one, as plain JSON values."""
     if isinstance(view, datetime):
-        return view.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return human.utc(view)
     if isinstance(view, RotaError):
         return error_value(view)
     if isinstance(view, bytes):

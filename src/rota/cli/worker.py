@@ -15,6 +15,7 @@ from rota.cli.command import command
 from rota.cli.handlers import FORM, load, offers
 from rota.cli.output import Output
 from rota.config import WorkerSettings
+from rota.config.tracing import trace_where_set
 from rota.model.errors import Fault, InvalidInput
 from rota.telemetry.logs import log_to_stderr
 
@@ -39,6 +40,7 @@ def worker(
     if not targets:
         raise InvalidInput.at("MODULE:APP", "bad_arguments", f"name what to run: {FORM}")
     log_to_stderr(settings.log_level, settings.log_format)
+    trace_where_set(settings.otel, "rota-worker")
     built = _worker_of(settings, targets)
     announce(built, targets, out)
     from rota.worker.runtime import EXHAUSTED
@@ -74,6 +76,7 @@ def _worker_of(settings: WorkerSettings, targets: tuple[str, ...]) -> Worker:
     built = Worker(
         settings.url,
         token=settings.secret(),
+        tls=settings.tls(),
         name=settings.name,
         application=",".join(targets),
         groups=settings.group,

@@ -11,13 +11,40 @@ from typing import Any
 import pytest
 from scripted_client import Rota, ScriptedClient
 
+import rota.cli.audit
+import rota.cli.batch
+import rota.cli.change
+import rota.cli.groups
 import rota.cli.logs
 import rota.cli.many
+import rota.cli.methods
 import rota.cli.stats
 import rota.cli.submit
 import rota.cli.tasks
+import rota.cli.token_desks
+import rota.cli.top.command
 import rota.cli.wait
+import rota.cli.why
+import rota.cli.workers
 from rota.cli.main import run
+
+REACHING = (
+    rota.cli.audit,
+    rota.cli.batch,
+    rota.cli.change,
+    rota.cli.groups,
+    rota.cli.logs,
+    rota.cli.many,
+    rota.cli.methods,
+    rota.cli.stats,
+    rota.cli.submit,
+    rota.cli.tasks,
+    rota.cli.token_desks,
+    rota.cli.top.command,
+    rota.cli.wait,
+    rota.cli.why,
+    rota.cli.workers,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +57,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> ScriptedClient:
     scripted = ScriptedClient()
-    for module in (rota.cli.logs, rota.cli.many, rota.cli.stats, rota.cli.submit, rota.cli.tasks, rota.cli.wait):
-        monkeypatch.setattr(module, "reach", lambda settings: scripted)
+    for module in REACHING:
+        monkeypatch.setattr(module, "reach", lambda settings, token=None: scripted)
     return scripted
 
 

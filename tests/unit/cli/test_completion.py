@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scripted_client import Rota
 
-from rota.cli.app import COMMANDS
+from rota.cli.table import COMMANDS
 
 ASK = {
     "bash": """
@@ -56,8 +56,14 @@ def test_bash_completes_commands(script: "dict[str, Path]") -> None:
     assert sorted(asked_of_bash(script, "rota", "wo")) == ["worker", "workers"]
 
 
+def test_bash_completes_the_verbs_of_a_noun_and_their_flags(script: "dict[str, Path]") -> None:
+    assert sorted(asked_of_bash(script, "rota", "groups", "")) == ["limit", "list", "pause", "resume"]
+    assert asked_of_bash(script, "rota", "token", "ro") == ["rotate"]
+    assert asked_of_bash(script, "rota", "groups", "limit", "--conc") == ["--concurrency"]
+
+
 def test_bash_completes_flags_and_what_they_may_say(script: "dict[str, Path]") -> None:
-    assert asked_of_bash(script, "rota", "submit", "--uni") == ["--unique-key"]
+    assert asked_of_bash(script, "rota", "submit", "--order") == ["--order-key"]
     assert asked_of_bash(script, "rota", "node", "--durability", "re") == ["relaxed"]
     assert asked_of_bash(script, "rota", "completion", "z") == ["zsh"]
 

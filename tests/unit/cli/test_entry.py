@@ -158,3 +158,12 @@ def test_no_node_ends_with_3() -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 3
     assert "no node could be reached" in err
+
+
+def test_flags_are_read_the_same_where_pydantic_is_loaded() -> None:
+    """The reader of arguments then checks defaults against their types too."""
+    pytest.importorskip("pydantic")
+    argv = ["list", "--url", "http://127.0.0.1:1", "--connect-timeout", "100ms"]
+    program = f"import pydantic\nfrom rota.cli.main import run\nraise SystemExit(run({argv!r}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "no node could be reached" in done.stderr) == (3, True), done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -73,6 +74,17 @@ def test_a_node_says_where_everything_is_and_how_to_go_on(start: Start) -> None:
         assert words in said
     node.send_signal(signal.SIGTERM)
     assert node.wait(30) == 0
+
+
+def test_a_node_that_other_machines_reach_says_so(start: Start, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(secrets.token_urlsafe(32))
+    tokens.chmod(0o600)
+    words = ("--host", "0.0.0.0", "--behind-tls-proxy", "--token-file", str(tokens))
+    node = start("node", "--http-port", "0", "--data", "d", *words)
+    assert node.stdout is not None
+    said = "".join(iter(node.stdout.readline, "Ctrl-C stops the node.\n"))
+    assert "listens  0.0.0.0: other machines reach this node" in said
 
 
 def test_a_task_goes_from_submit_over_a_worker_to_its_result(start: Start, rota_process: Rota, tmp_path: Path) -> None:

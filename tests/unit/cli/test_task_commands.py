@@ -66,6 +66,14 @@ def test_a_task_without_a_worker_is_accepted_with_a_warning(rota_here: Rota) -> 
     assert "no worker that is connected offers nobody" in done.err
 
 
+def test_many_tasks_without_a_worker_are_warned_of_once(rota_here: Rota, tmp_path: Path) -> None:
+    file = tmp_path / "many.jsonl"
+    file.write_text("[1]\n[2]\n[3]")
+    done = rota_here("submit", "nobody", "--many", str(file))
+    assert (done.code, len(done.out.split())) == (0, 3)
+    assert done.err.count("no worker that is connected offers nobody") == 1
+
+
 def test_many_tasks_come_from_a_file_and_bad_lines_do_not_stop_the_rest(
     rota_here: Rota, client: ScriptedClient, tmp_path: Path
 ) -> None:
@@ -134,6 +142,12 @@ def test_list_asks_for_what_is_said(rota_here: Rota, client: ScriptedClient) -> 
     assert [value["id"] for value in done.values] == [id_of(2), id_of(1)]
     [(_, limit, query)] = client.submitted
     assert (limit, query["states"], query["method"]) == (7, ["failed", "expired", "running"], "m")
+
+
+def test_a_state_that_is_none_is_told_by_its_flag_with_those_that_are(rota_here: Rota, client: ScriptedClient) -> None:
+    done = rota_here("list", "--state", "ready,bogus")
+    assert (done.code, done.out, client.submitted) == (2, "", [])
+    assert "--state: 'bogus' is no state; there are waiting, scheduled, ready, running" in done.err
 
 
 def test_times_are_local_and_carry_their_offset(rota_here: Rota, monkeypatch: pytest.MonkeyPatch) -> None:

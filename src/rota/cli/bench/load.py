@@ -177,7 +177,7 @@ class Load:
 class _Silent:
     """For what is short."""
 
-    def advance(self, count: int) -> None:
+    def advance(self, count: int, total: int | None = None) -> None:
         return
 
 

@@ -60,4 +60,5 @@ def _client(rig: House) -> AsyncClient:
     if not rig.plan.url:
         return AsyncClient(rig.urls, token="")
     settings = resolve(ClientSettings, {"url": ",".join(rig.urls), "token_file": rig.plan.token_file})
-    return AsyncClient(settings.url, settings.secret(), connect_timeout=settings.connect_timeout / 1e6)
+    patience = settings.connect_timeout / 1e6
+    return AsyncClient(settings.url, settings.secret(), connect_timeout=patience, tls=settings.tls())

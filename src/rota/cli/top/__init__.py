@@ -1,0 +1,1 @@
+"""`rota top`: a node at a glance, drawn anew every second."""
