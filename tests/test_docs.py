@@ -8,7 +8,7 @@ import pytest
 from rota.config import settings_table
 from rota.link.codes import Close
 from rota.model.task import Reason, State
-from rota.wire.v1 import tasks_pb2, workers_pb2
+from rota.wire.v1 import admin_pb2, nodes_pb2, tasks_pb2, workers_pb2
 from rota.wire.v1.link_pb2 import Frame
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +33,8 @@ def test_every_frame_stands_in_the_protocol() -> None:
 
 
 def test_every_call_over_grpc_stands_in_the_protocol() -> None:
-    services = [*tasks_pb2.DESCRIPTOR.services_by_name.values(), *workers_pb2.DESCRIPTOR.services_by_name.values()]
+    files = (tasks_pb2, workers_pb2, admin_pb2, nodes_pb2)
+    services = [service for file in files for service in file.DESCRIPTOR.services_by_name.values()]
     text = page("protocol.md").partition("## gRPC")[2].partition("**Ids.**")[0]
     assert [
         method.full_name for service in services for method in service.methods if f"`{method.name}`" not in text

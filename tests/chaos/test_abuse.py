@@ -10,87 +10,24 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from abused import BUSY, eventually_answers, honest, log_of, start_with_few_files, troubles, until_logged
 from attacker import HEAD, POST, UPGRADE, until_cut
-from processes import RIG, ROTA, House, house
+from processes import RIG, House, house
 from raw_worker import RawWorker
+from vitals import Cost
 
 from rota import AsyncClient
-
-BUSY = 0.5
-"""Of a core: more than this the node may not spend on those who abuse it."""
 
 
 @pytest.fixture
 def where(tmp_path: Path) -> Iterator[House]:
     with house(tmp_path) as made:
         yield made
-
-
-class Cost:
-    """What a process spends while one looks."""
-
-    def __init__(self, pid: int) -> None:
-        self._process = psutil.Process(pid)
-        self._began, self._spent = time.monotonic(), self._cpu()
-
-    def _cpu(self) -> float:
-        times = self._process.cpu_times()
-        return times.user + times.system
-
-    @property
-    def share(self) -> float:
-        """Of one core, since the beginning."""
-        return (self._cpu() - self._spent) / (time.monotonic() - self._began)
-
-
-class Honest:
-    """A client of a house with one worker, whose calls have to be answered whatever others do."""
-
-    def __init__(self, client: AsyncClient) -> None:
-        self.client = client
-        self.calls = 0
-        self.longest = 0.0
-        self._stop = asyncio.Event()
-
-    @contextlib.asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._work())
-        try:
-            yield
-        finally:
-            self._stop.set()
-            await task
-
-    async def _work(self) -> None:
-        while not self._stop.is_set():
-            self.calls += 1
-            began = time.monotonic()
-            assert await self.client.execute("add", {"a": self.calls, "b": 1}, wait_timeout=20) == self.calls + 1
-            self.longest = max(self.longest, time.monotonic() - began)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), 0.05)
-
-
-@contextlib.asynccontextmanager
-async def honest(where: House) -> AsyncIterator[Honest]:
-    await asyncio.to_thread(where.start_worker)
-    async with AsyncClient(where.url) as client:
-        assert await client.execute("add", {"a": 1, "b": 1}, wait_timeout=20) == 2
-        yield Honest(client)
-
-
-def log_of(where: House) -> str:
-    return (where.folder / "node.log").read_text()
-
-
-def troubles(where: House) -> list[str]:
-    """What its log holds beside information, and beside warnings of variables that are for tests."""
-    return [line for line in log_of(where).splitlines() if " info " not in line and "is read by nothing" not in line]
 
 
 # --- F31
@@ -162,15 +99,6 @@ async def asked(port: int, token: str) -> tuple[int, dict[str, str]]:
 # --- F36
 
 
-def start_with_few_files(where: House, files: int) -> psutil.Process:
-    """A node whose soft and hard limit of open files are these."""
-    args = [ROTA, "node", "--http-port", str(where.port), "--data", str(where.folder / "data"), "--json"]
-    args += ["--grpc-port", "0"]
-    where.node = where._run(["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *args], "node.log", None)
-    where.node.line()
-    return psutil.Process(where.node.pid)
-
-
 async def test_more_connections_than_files_are_refused_and_the_node_goes_on(where: House) -> None:
     process = await asyncio.to_thread(start_with_few_files, where, 256)
     assert "may open 256 files, which leaves room for 192 connections" in log_of(where)
@@ -219,17 +147,6 @@ async def test_without_a_descriptor_left_the_listener_rests_and_comes_back(where
         for sock in crowd:
             sock.close()
     assert log_of(where).count("no connection can be taken") == 1
-
-
-async def eventually_answers(where: House) -> None:
-    async with asyncio.timeout(20), AsyncClient(where.url) as client:
-        assert await client.execute("add", {"a": 20, "b": 1}, wait_timeout=20) == 21
-
-
-async def until_logged(where: House, words: str) -> None:
-    async with asyncio.timeout(20):
-        while words not in log_of(where):
-            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("at_first", [2, 0])

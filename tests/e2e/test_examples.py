@@ -62,6 +62,12 @@ def test_the_pipeline_runs_to_its_end(tmp_path: Path) -> None:
     assert run(EXAMPLES / "pipeline.py", tmp_path)
 
 
+def test_what_fans_out_comes_together_again(tmp_path: Path) -> None:
+    said = run(EXAMPLES / "longest_lines.py", tmp_path)
+    assert ", 1 failed" in said
+    assert "has a line of" in said
+
+
 def test_the_demo_counts_every_word_once(tmp_path: Path) -> None:
     said = run(EXAMPLES / "stdlib_words/demo.py", tmp_path)
     assert "tasks/s" in said

@@ -72,7 +72,7 @@ def test_who_does_not_trust_the_certificate_or_speaks_no_tls_is_told(
         client.stats()
     monkeypatch.delenv("SSL_CERT_FILE")
     with (
-        pytest.raises(CannotConnect, match="SSL_CERT_FILE"),
+        pytest.raises(CannotConnect, match="ROTA_TLS_CA"),
         Client(where.url, token=OLD, connect_timeout=1) as client,
     ):
         client.stats()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,3 +38,15 @@ def size_mb(file: Path) -> float:
         return file.stat().st_size / MIB
     except FileNotFoundError:
         return 0.0
+
+
+class Cost:
+    """What a process spends while one looks."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._spent, self._began = pid, vitals(pid).cpu_s, time.monotonic()
+
+    @property
+    def share(self) -> float:
+        """Of one core, since the beginning."""
+        return (vitals(self._pid).cpu_s - self._spent) / (time.monotonic() - self._began)
