@@ -46,8 +46,9 @@ house: $(VENV)/.dev  ## check that the rooms keep to their floors
 
 ci: lint types house test  ## everything that must hold before a change lands
 
-evidence: $(VENV)/.dev  ## the long runs: 200 kills, 5,000 examples a driver, a million queued tasks, an hour's soak
+evidence: $(VENV)/.dev  ## the long runs: 200 kills, 5,000 examples a driver, a million queued tasks, 10 minutes of fuzzing, an hour's soak
 	@ROTA_EXAMPLES=5000 ROTA_KILLS=200 ROTA_RESTARTS=20 ROTA_GRPC_STREAMS=100000 $(BIN)/python -m pytest -m "evidence or not evidence" --timeout 3600 tests/simulation tests/chaos
+	@$(BIN)/python -m pytest -m evidence --timeout 3600 tests/e2e
 	@$(BIN)/rota bench --tasks 100000 --repeat 3
 	@$(BIN)/python tests/chaos/soak.py --minutes $(SOAK_MINUTES) --out evidence/soak-$$(date +%Y%m%d-%H%M%S)
 
