@@ -19,10 +19,13 @@ class RequestCounts:
         self._counts: Counter[tuple[str, int]] = Counter()
         self._seconds: dict[str, Histogram] = {}
 
-    def count(self, route: str, status: int, seconds: float) -> None:
-        """`route`: its template (`/api/v1/tasks/{id}`), never the path that was asked for; "" where no route was met."""
+    def count(self, route: str, status: int, seconds: float | None) -> None:
+        """`route`: its template (`/api/v1/tasks/{id}`), never the path that was asked for; "" where no route was met.
+        `seconds`: none for a stream, whose length says nothing of the node."""
         label = self._routes.label(route or "unknown")
         self._counts[label, status // 100] += 1
+        if seconds is None:
+            return
         times = self._seconds.get(label)
         if times is None:
             times = self._seconds[label] = Histogram(SECONDS)

@@ -248,6 +248,14 @@ def test_a_histogram_counts_what_is_not_above_its_bounds() -> None:
     }
 
 
+def test_a_stream_is_counted_and_not_timed() -> None:
+    counts = RequestCounts()
+    counts.count("/api/v1/events", 200, None)
+    counted = families(Exporter().text(counts.readings()))
+    assert [s.value for s in counted["rota_http_requests"]] == [1]
+    assert "rota_http_request_seconds" not in counted
+
+
 def test_one_of_a_sample_stands_for_its_share() -> None:
     seconds = Histogram((1.0, 2.0))
     seconds.add(0.5, 2.5)

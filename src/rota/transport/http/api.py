@@ -76,7 +76,7 @@ class Api:
         except Gone:
             seen.status = 499
         finally:
-            self._counts.count(seen.route, seen.status, time.perf_counter() - began)
+            self._counts.count(seen.route, seen.status, None if seen.streamed else time.perf_counter() - began)
             request_id.end(before)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, seen: _Seen) -> Answer | Rendered | None:
@@ -120,7 +120,7 @@ class Api:
         await self._read_into(request)
         reply = await route.handle(request)
         if reply is None:
-            seen.status = 200
+            seen.status, seen.streamed = 200, True
             return None
         return _written(reply)
 
@@ -170,12 +170,13 @@ async def _send(answer: Answer | Rendered, scope: Scope, send: Send) -> None:
 class _Seen:
     """What is known of a request so far."""
 
-    __slots__ = ("route", "scope", "status")
+    __slots__ = ("route", "scope", "status", "streamed")
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.route = ""
         self.status = 500
+        self.streamed = False
 
     @property
     def unread(self) -> bool:
