@@ -18,6 +18,8 @@ ANY_REQUEST = (400, 401, 403, 421, 429, 500, 503)
 """What every request may be refused with."""
 ANY_BODY = (413, 415, 422)
 """What a request with a body may be refused with as well."""
+BARE = {414: "The address is over 8 KiB. Without a body.", 431: "The head is too large. Without a body."}
+"""What is refused before it is known what was asked for."""
 STREAM = "text/event-stream"
 _TEMPLATE = "#/components/schemas/{name}"
 _PART = re.compile(r"{(\w+)}")
@@ -220,6 +222,7 @@ def _responses(route: Route, by_shape: Mapping[Any, Any]) -> dict[str, Any]:
         refusals.add(422)
     for status in sorted(refusals):
         found[str(status)] = {"$ref": f"#/components/responses/{_refusal_name(status)}"}
+    found.update((str(status), {"description": words}) for status, words in BARE.items())
     return found
 
 
