@@ -1,10 +1,13 @@
-"""Ids as people read them."""
+"""Ids and instants as people read them."""
 
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime, timedelta
 
 from rota.model.errors import InvalidInput
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def task_id_text(task_id: bytes) -> str:
@@ -23,3 +26,8 @@ def task_id_bytes(text: str) -> bytes:
             "invalid_id",
             f"{str(text)[:64]!r} is not a task id; one looks like 0191f3c2-7b1e-7c3a-9d2e-5f0a1b2c3d4e",
         ) from None
+
+
+def instant_text(microseconds: int) -> str:
+    """RFC 3339, UTC, always with microseconds, so that text sorts as time does."""
+    return (EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds")[:-6] + "Z"

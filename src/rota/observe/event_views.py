@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import msgspec
 
 from rota.model.control import Control, Rate, Scope
 from rota.model.series import Point
 from rota.model.task import State, Task
-from rota.model.text import task_id_text
+from rota.model.text import instant_text, task_id_text
 from rota.model.worker import WorkerRecord
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TaskView(msgspec.Struct):
@@ -165,13 +161,8 @@ AnyEvent = (
 encode = msgspec.json.Encoder().encode
 
 
-def instant(at: int) -> str:
-    """RFC 3339, UTC, always with microseconds, so that text sorts as time does."""
-    return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds")[:-6] + "Z"
-
-
 def maybe(at: int | None) -> str | None:
-    return None if at is None else instant(at)
+    return None if at is None else instant_text(at)
 
 
 def view_task(task: Task, worker: str | None) -> TaskView:
@@ -186,7 +177,7 @@ def view_task(task: Task, worker: str | None) -> TaskView:
         spec.priority,
         spec.batch,
         worker,
-        instant(spec.created_at),
+        instant_text(spec.created_at),
         maybe(task.due_at) if task.state is State.SCHEDULED else None,
         maybe(task.started_at),
         maybe(task.ended_at),
@@ -210,7 +201,7 @@ def view_worker(worker: WorkerRecord) -> WorkerView:
 def control_event(seq: int, at: int, control: Control) -> ControlEvent:
     return ControlEvent(
         seq,
-        instant(at),
+        instant_text(at),
         control.scope.value,
         control.name,
         control.paused,
@@ -230,7 +221,7 @@ def control_groups(control: Control) -> tuple[str, ...]:
 def stats_event(seq: int, point: Point) -> StatsEvent:
     return StatsEvent(
         seq,
-        instant(point.at),
+        instant_text(point.at),
         point.step / 1e6,
         point.submitted,
         point.finished,

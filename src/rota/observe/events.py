@@ -16,6 +16,7 @@ from rota.model.control import Control
 from rota.model.errors import Overloaded
 from rota.model.series import Point
 from rota.model.task import Task
+from rota.model.text import instant_text
 from rota.model.worker import WorkerRecord
 from rota.observe import event_views as views
 from rota.observe.event import RESET, Event, Filter
@@ -83,7 +84,7 @@ class Events:
             self._soon()
 
     def worker(self, kind: str, worker: WorkerRecord) -> None:
-        view, groups, now = views.view_worker(worker), worker.facts.groups, views.instant(self._now())
+        view, groups, now = views.view_worker(worker), worker.facts.groups, instant_text(self._now())
         self._tell(lambda seq: _event("worker", groups, views.WorkerEvent(seq, now, kind, view)))
 
     def control(self, control: Control) -> None:
@@ -91,7 +92,7 @@ class Events:
         self._tell(lambda seq: _event("group", groups, views.control_event(seq, now, control)))
 
     def node(self, kind: str, detail: str = "") -> None:
-        now = views.instant(self._now())
+        now = instant_text(self._now())
         self._tell(lambda seq: _event("node", None, views.NodeEvent(seq, now, kind, detail)))
 
     def stats(self, point: Point) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from rota.model.task import Task
-from rota.model.text import task_id_text
+from rota.model.text import instant_text, task_id_text
 from rota.observe import event_views as views
 from rota.observe.event import MANY, RESET, Event
 
@@ -43,7 +43,7 @@ class Gathered:
 
     def events(self, after: int, now: int, worker_name: Callable[[int], str]) -> list[Event]:
         """Numbered from after `after`."""
-        at = views.instant(now)
+        at = instant_text(now)
         numbers = iter(range(after + 1, after + 2 + len(self._others) + len(self._tasks) + len(self._counts)))
         events = [make(next(numbers)) for make in self._others]
         for task_id, task in self._tasks.items():

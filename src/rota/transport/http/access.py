@@ -9,11 +9,12 @@ from msgspec import Meta, Raw, Struct
 from rota.access.policy import OPEN_NO_LONGER
 from rota.contract.store import AuditQuery
 from rota.model.audit import AuditRecord
+from rota.model.text import instant_text
 from rota.model.token import TokenRecord
 from rota.transport.http.cursor import read_cursor, write_cursor
 from rota.transport.http.route import ADMINS, Reply, Request, Route
 from rota.transport.http.task_calls import NoBody
-from rota.transport.http.values import Instant, instant, instant_or_none, microseconds, read_instant
+from rota.transport.http.values import Instant, instant_or_none, microseconds, read_instant
 
 _YEARS = 10 * 366 * 24 * 3600
 RoleName = Literal["viewer", "client", "operator", "admin", "worker", "node"]
@@ -127,7 +128,7 @@ def _fields(token: TokenRecord) -> tuple:  # type: ignore[type-arg]
         token.name,
         sorted(map(str, token.roles)),
         None if token.groups is None else sorted(token.groups),
-        instant(token.created_at),
+        instant_text(token.created_at),
         token.created_by,
         instant_or_none(token.expires_at),
         instant_or_none(token.last_used_at),
@@ -138,7 +139,7 @@ def _fields(token: TokenRecord) -> tuple:  # type: ignore[type-arg]
 def _line(line: AuditRecord) -> AuditLine:
     return AuditLine(
         line.number,
-        instant(line.at),
+        instant_text(line.at),
         line.who,
         line.kid,
         line.source,

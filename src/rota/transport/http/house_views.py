@@ -10,9 +10,10 @@ from rota.model.control import Control
 from rota.model.group import GroupView
 from rota.model.method import Method, Options
 from rota.model.task import State
+from rota.model.text import instant_text
 from rota.model.worker import WorkerRecord
 from rota.transport.http.controls import NO_GROUP, ControlView, control_view
-from rota.transport.http.values import Instant, instant, instant_or_none, seconds
+from rota.transport.http.values import Instant, instant_or_none, seconds
 
 _SPANS = frozenset({"retry_delay", "retry_max_delay", "timeout", "expires", "delay", "result_ttl", "debounce"})
 
@@ -124,7 +125,7 @@ def options_view(options: Options) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for name in Options.__dataclass_fields__:
         if (value := getattr(options, name)) is not None:
-            said[name] = seconds(value) if name in _SPANS else instant(value) if name == "run_at" else value
+            said[name] = seconds(value) if name in _SPANS else instant_text(value) if name == "run_at" else value
     return said
 
 
@@ -171,8 +172,8 @@ def worker_view(record: WorkerRecord) -> WorkerView:
         record.in_hand,
         record.running,
         record.finished,
-        instant(record.registered_at),
-        instant(record.seen_at),
+        instant_text(record.registered_at),
+        instant_text(record.seen_at),
         instant_or_none(record.gone_at),
         record.gone_reason,
         LoadView(

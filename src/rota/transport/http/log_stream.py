@@ -12,10 +12,10 @@ import msgspec
 
 from rota.model.errors import RotaError
 from rota.model.log import LogLine
+from rota.model.text import instant_text
 from rota.transport.asgi import header, problem_of
 from rota.transport.http.event_stream import EventStream
 from rota.transport.http.route import Reply, Request
-from rota.transport.http.values import instant
 from rota.transport.verbs import Verbs
 
 PAGE = 100
@@ -115,7 +115,7 @@ class LogFeed:
         size = 0
         while self._waiting and size < CHUNK:
             line = self._waiting.popleft()
-            view = LineEvent(line.number, instant(line.at), line.attempt, line.level, line.text)
+            view = LineEvent(line.number, instant_text(line.at), line.attempt, line.level, line.text)
             parts.append(b"id: %d\nevent: line\ndata: %b\n\n" % (line.number, _encode(view)))
             size += len(parts[-1])
         return b"".join(parts)

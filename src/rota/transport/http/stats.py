@@ -9,8 +9,9 @@ from msgspec import Meta, Struct
 
 from rota.model.series import Point
 from rota.model.task import State
+from rota.model.text import instant_text
 from rota.transport.http.route import READERS, Reply, Request, Route
-from rota.transport.http.values import Instant, instant, microseconds, read_instant, seconds
+from rota.transport.http.values import Instant, microseconds, read_instant, seconds
 
 DAY = 24 * 3600
 
@@ -80,8 +81,8 @@ async def read_stats(request: Request) -> Reply:
             facts.mode,
             facts.store,
             facts.durability,
-            instant(figures.now),
-            instant(figures.started_at),
+            instant_text(figures.now),
+            instant_text(figures.started_at),
             {state.name.lower(): figures.tasks.get(state, 0) for state in State},
             figures.unended,
             figures.workers,
@@ -110,7 +111,7 @@ async def read_series(request: Request) -> Reply:
 
 def _point(point: Point) -> PointView:
     return PointView(
-        instant(point.at),
+        instant_text(point.at),
         seconds(point.step),
         point.submitted,
         point.finished,

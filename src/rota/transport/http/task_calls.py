@@ -10,11 +10,11 @@ from msgspec import Meta, Struct
 from rota.model.errors import InvalidInput
 from rota.model.report import BulkOutcome, CallOutcome
 from rota.model.task import State
-from rota.model.text import task_id_text
+from rota.model.text import instant_text, task_id_text
 from rota.transport.http.route import CALLERS, OPERATORS, READERS, Reply, Request, Route
 from rota.transport.http.task_filter import TaskFilter, query_of, says_nothing
 from rota.transport.http.task_views import StateWord
-from rota.transport.http.values import Id, Instant, instant, read_id
+from rota.transport.http.values import Id, Instant, read_id
 
 MAX_BULK = 100_000
 
@@ -99,7 +99,7 @@ async def get_batch(request: Request) -> Reply:
     return Reply(
         Batch(
             counts.name,
-            instant(counts.created_at),
+            instant_text(counts.created_at),
             sum(counts.states.values()),
             sum(count for state, count in counts.states.items() if not state.ended),
             states,

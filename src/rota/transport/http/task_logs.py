@@ -6,9 +6,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from rota.model.text import instant_text
 from rota.transport.http.log_stream import follow_log
 from rota.transport.http.route import JSON, READERS, Reply, Request, Route
-from rota.transport.http.values import Instant, instant, read_id
+from rota.transport.http.values import Instant, read_id
 
 MOST_LINES = 1_000
 _LAST = 2**63 - 1
@@ -43,7 +44,7 @@ async def read_logs(request: Request) -> Reply | None:
     if asked.follow:
         return await follow_log(request, read_id(request.path["id"]), asked.after)
     lines, ended = await request.verbs.read_logs(read_id(request.path["id"]), asked.after, asked.limit)
-    shown = [Line(line.number, line.attempt, instant(line.at), line.level, line.text) for line in lines]
+    shown = [Line(line.number, line.attempt, instant_text(line.at), line.level, line.text) for line in lines]
     return Reply(Log(shown, shown[-1].number if shown else asked.after, ended))
 
 

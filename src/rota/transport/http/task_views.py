@@ -10,8 +10,8 @@ from msgspec import Meta, Raw, Struct
 from rota.engine.engine import Details
 from rota.model.failure import Failure
 from rota.model.task import AttemptRecord, State, Task
-from rota.model.text import task_id_text
-from rota.transport.http.values import Id, Instant, instant, instant_or_none, seconds_or_none
+from rota.model.text import instant_text, task_id_text
+from rota.transport.http.values import Id, Instant, instant_or_none, seconds_or_none
 from rota.wire.codec import REASONS, STATES
 
 NULL = Raw(b"null")
@@ -141,7 +141,7 @@ def whole(task: Task, details: Details, names: Mapping[int, str]) -> TaskView:
         attempts=_attempts(details.attempts, names),
         progress=None
         if progress is None
-        else Progress(progress.share, progress.note, instant(progress.at), progress.attempt),
+        else Progress(progress.share, progress.note, instant_text(progress.at), progress.attempt),
     )
 
 
@@ -181,7 +181,7 @@ def _brief_fields(task: Task, worker: str | None, error: Error | None) -> dict[s
         "failures": task.failures,
         "rescues": task.rescues,
         "retries": spec.retry.retries,
-        "created_at": instant(spec.created_at),
+        "created_at": instant_text(spec.created_at),
         "due_at": instant_or_none(task.due_at),
         "claimed_at": instant_or_none(task.claimed_at),
         "started_at": instant_or_none(task.started_at),
@@ -217,7 +217,7 @@ def _attempts(records: Sequence[AttemptRecord], names: Mapping[int, str]) -> lis
                 names.get(record.worker or 0) or None,
                 instant_or_none(record.claimed_at),
                 instant_or_none(record.started_at),
-                instant(record.ended_at),
+                instant_text(record.ended_at),
                 _error(record.outcome, whole=room >= 0) if record.outcome else None,
                 record.late,
             )

@@ -7,17 +7,17 @@ UUIDs as text. Within, all of them are whole microseconds and 16 bytes.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 from msgspec import Meta
 
 from rota.model.errors import InvalidInput
+from rota.model.text import EPOCH, instant_text
 
 SECOND = 1_000_000
 YEAR = 366 * 24 * 3600
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
@@ -33,13 +33,8 @@ Id = Annotated[
 ]
 
 
-def instant(microseconds: int) -> str:
-    """As JSON has it."""
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds")[:-6] + "Z"
-
-
 def instant_or_none(microseconds: int | None) -> str | None:
-    return None if microseconds is None else instant(microseconds)
+    return None if microseconds is None else instant_text(microseconds)
 
 
 def read_instant(text: str, path: str) -> int:
@@ -48,7 +43,7 @@ def read_instant(text: str, path: str) -> int:
         raise InvalidInput.at(path, "invalid_instant", f"must be {_INSTANT_IN_WORDS}, not {text[:40]!r}")
     try:
         said = datetime.fromisoformat(text.upper().replace(" ", "T"))
-        return (said - _EPOCH) // _MICROSECOND
+        return (said - EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
         raise InvalidInput.at(path, "invalid_instant", f"{text[:40]!r} is no time of any clock or calendar") from None
 

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from rota.model.errors import InvalidInput
+from rota.model.text import instant_text
 from rota.transport.http.address import Table, parts_of
 from rota.transport.http.cursor import read_cursor, write_cursor
 from rota.transport.http.query import read_query
 from rota.transport.http.route import READERS, Reply, Request, Route
-from rota.transport.http.values import instant, read_instant
+from rota.transport.http.values import read_instant
 
 
 class Asked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -26,7 +27,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 @given(st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999))
 def test_instants_are_read_as_they_were_written(microseconds: int) -> None:
-    text = instant(microseconds)
+    text = instant_text(microseconds)
     assert text.endswith("Z")
     assert read_instant(text, "at") == microseconds
 
