@@ -7,7 +7,6 @@ caller that is refused over and over not every line is kept (`refusals.py`).
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from rota.access.grant import Grant
 from rota.access.refusals import Refusals
 from rota.contract.store import AuditQuery
 from rota.life.clock import Clock, SystemClock
+from rota.life.write_behind import Newest, WriteBehind
 from rota.model.audit import AuditRecord
 from rota.model.errors import RotaError, Unavailable
 from rota.telemetry import request_id
@@ -47,21 +47,16 @@ class AuditLog:
     def __init__(self, store: AuditStore, clock: Clock | None = None) -> None:
         self._store, self._clock = store, clock or SystemClock()
         self._refusals = Refusals()
-        self._lines: list[AuditRecord] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._writing: asyncio.Task[None] | None = None
-        self._lost = 0
+        self._lines = Newest[AuditRecord](MOST_WAITING)
+        self._behind = WriteBehind(self._lines, self._write, every=WRITE_EVERY, after_a_fault=AFTER_A_FAULT)
 
     def now(self) -> int:
         return self._store.now()
 
     def add(self, line: AuditRecord) -> None:
         """Kept soon."""
-        self._lines.append(line)
-        if len(self._lines) > MOST_WAITING:
-            self._lost += len(self._lines) - MOST_WAITING
-            del self._lines[:-MOST_WAITING]
-        self._in(WRITE_EVERY)
+        self._lines.add((line,))
+        self._behind.soon()
 
     def refused(self, line: AuditRecord) -> None:
         """The same for a refusal, of which one caller may bring so many."""
@@ -86,50 +81,24 @@ class AuditLog:
 
     async def write_through(self) -> None:
         """What was added so far is in the store afterwards, if the store is there."""
-        if self._writing is not None:
-            await asyncio.shield(self._writing)
-        if self._lines:
-            await asyncio.shield(self._begin())
+        await self._behind.flush()
 
     async def stop(self) -> None:
         """May be called twice."""
-        await self.write_through()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._lines:
-            _logger.error("%d lines of the audit log could not be kept: the store is away", len(self._lines))
-            self._lines.clear()
+        await self._behind.close()
+        if left := self._lines.take():
+            _logger.error("%d lines of the audit log could not be kept: the store is away", len(left))
 
-    def _in(self, seconds: float) -> None:
-        if self._timer is None and self._writing is None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._begin)
-
-    def _begin(self) -> asyncio.Task[None]:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._writing is None:
-            self._writing = asyncio.get_running_loop().create_task(self._write())
-        return self._writing
-
-    async def _write(self) -> None:
-        lines = self._lines
-        self._lines = []
-        pause = WRITE_EVERY
+    async def _write(self, lines: list[AuditRecord]) -> None:
         try:
             await self._store.audit(lines)
         except RotaError as error:
-            self._lines = lines + self._lines
-            pause = AFTER_A_FAULT
-            _logger.error("the audit log cannot be written, %d lines wait: %s", len(self._lines), error.detail)
-        finally:
-            self._writing = None
-        if self._lost and pause == WRITE_EVERY:
-            _logger.error("%d lines of the audit log were lost while the store was away", self._lost)
-            self._lost = 0
-        if self._lines:
-            self._in(pause)
+            waiting = len(lines) + len(self._lines)
+            _logger.error("the audit log cannot be written, %d lines wait: %s", waiting, error.detail)
+            raise
+        if self._lines.lost:
+            _logger.error("%d lines of the audit log were lost while the store was away", self._lines.lost)
+            self._lines.lost = 0
 
 
 class Recorder:

@@ -6,12 +6,11 @@ is left out, and one line says so. When the store is away lines wait, up to a bo
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from rota.contract.store import Store
-from rota.model.errors import RotaError
+from rota.life.write_behind import Latest, Newest, WriteBehind
 from rota.model.log import LogLine, Progress
 
 WRITE_EVERY = 0.25
@@ -28,30 +27,29 @@ class LogBook:
     def __init__(self, store: Store, quota: int = DEFAULT_QUOTA) -> None:
         self._store = store
         self._quota = quota
-        self._lines: list[tuple[int, LogLine]] = []
-        self._marks: dict[int, Progress] = {}
+        self._lines = Newest[tuple[int, LogLine]](MAX_WAITING_LINES)
+        self._marks = Latest[int, Progress]()
+        self._lines_behind = WriteBehind(self._lines, self._write_lines, every=WRITE_EVERY, after_a_fault=WRITE_EVERY)
+        self._marks_behind = WriteBehind(self._marks, self._write_marks, every=WRITE_EVERY, after_a_fault=WRITE_EVERY)
         self._spent: dict[int, int] = {}
         self._followers: dict[int, list[Bell]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._writing: asyncio.Task[None] | None = None
 
     def write(self, seq: int, lines: Sequence[LogLine]) -> None:
-        for line in lines:
-            self._add(seq, line)
-        del self._lines[: max(0, len(self._lines) - MAX_WAITING_LINES)]
-        self._soon()
+        cut = (self._within_quota(seq, line) for line in lines)
+        self._lines.add((seq, line) for line in cut if line is not None)
+        self._lines_behind.soon()
 
     def mark(self, seq: int, progress: Progress) -> None:
-        self._marks[seq] = progress
-        self._soon()
+        self._marks.set(seq, progress)
+        self._marks_behind.soon()
 
     async def read(self, seq: int, after: int, limit: int) -> list[LogLine]:
-        await self.write_through()
+        await self._lines_behind.flush()
         return await self._store.logs(seq, after, limit)
 
     async def marks(self, seqs: Sequence[int]) -> dict[int, Progress]:
-        kept = await self._store.progress(seqs)
-        return {**kept, **{seq: self._marks[seq] for seq in seqs if seq in self._marks}}
+        kept, waiting = await self._store.progress(seqs), self._marks.items
+        return {**kept, **{seq: waiting[seq] for seq in seqs if seq in waiting}}
 
     def follow(self, seq: int, bell: Bell) -> Callable[[], None]:
         self._followers.setdefault(seq, []).append(bell)
@@ -74,58 +72,31 @@ class LogBook:
 
     async def write_through(self) -> None:
         """Everything that was said so far is in the store afterwards, if the store is there."""
-        if self._writing is not None:
-            await asyncio.shield(self._writing)
-        if self._lines or self._marks:
-            await asyncio.shield(self._begin())
+        await self._lines_behind.flush()
+        await self._marks_behind.flush()
 
     async def stop(self) -> None:
         """Writes what is left. May be called twice."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        await self.write_through()
+        await self._lines_behind.close()
+        await self._marks_behind.close()
 
-    def _add(self, seq: int, line: LogLine) -> None:
+    def _within_quota(self, seq: int, line: LogLine) -> LogLine | None:
         spent = self._spent.get(seq, 0)
         if spent > self._quota:
-            return
+            return None
         text = line.text if len(line.text) <= MAX_LINE else line.text[:MAX_LINE] + " … (line cut)"
         spent += len(text.encode("utf-8", "replace")) + 32
         self._spent[seq] = spent
         if spent > self._quota:
             text = f"… the log of this task is full ({self._quota} bytes); what follows is left out"
-        self._lines.append((seq, replace(line, text=text)))
+        return replace(line, text=text)
 
-    def _soon(self) -> None:
-        if self._timer is None and self._writing is None:
-            self._timer = asyncio.get_running_loop().call_later(WRITE_EVERY, self._begin)
-
-    def _begin(self) -> asyncio.Task[None]:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._writing is None:
-            self._writing = asyncio.get_running_loop().create_task(self._write())
-        return self._writing
-
-    async def _write(self) -> None:
-        lines, marks = self._lines, self._marks
-        self._lines = []
-        self._marks = {}
-        try:
-            if lines:
-                await self._store.append_logs(lines)
-            if marks:
-                await self._store.set_progress(list(marks.items()))
-        except RotaError:
-            self._lines = (lines + self._lines)[-MAX_WAITING_LINES:]
-            self._marks = {**marks, **self._marks}
-        finally:
-            self._writing = None
+    async def _write_lines(self, lines: list[tuple[int, LogLine]]) -> None:
+        await self._store.append_logs(lines)
         self._ring({seq for seq, _ in lines})
-        if self._lines or self._marks:
-            self._soon()
+
+    async def _write_marks(self, marks: dict[int, Progress]) -> None:
+        await self._store.set_progress(list(marks.items()))
 
     def _ring(self, seqs: Iterable[int]) -> None:
         for seq in seqs:
