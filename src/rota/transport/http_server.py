@@ -18,8 +18,9 @@ from rota.transport.asgi import problem_of
 from rota.transport.bodies import Bodies
 from rota.transport.gate import Entry, Gate, Limits
 from rota.transport.http_app import HttpApp
-from rota.transport.http_protocol import BoundedHttp, BoundedWebSocket
+from rota.transport.http_protocol import BoundedHttp
 from rota.transport.tls import OFF, TlsFiles
+from rota.transport.websocket_protocol import BoundedWebSocket
 
 BACKLOG = 4_096
 STOP_WITHIN = 3

@@ -14,8 +14,8 @@ from rota.life.clock import SystemClock
 from rota.transport import websocket
 from rota.transport.gate import Gate, Limits
 from rota.transport.http_app import HttpApp
-from rota.transport.http_protocol import FIRST_MESSAGE, MAX_FRAGMENTS, MAX_PINGS
 from rota.transport.http_server import HttpServer
+from rota.transport.websocket_protocol import FIRST_MESSAGE, MAX_FRAGMENTS, MAX_PINGS
 from rota.wire.v1 import link_pb2 as pb
 from rota.wire.v1.link_pb2 import Frame
 

@@ -25,8 +25,8 @@ from rota.model.errors import RefusesToStart
 from rota.transport.gate import Gate, Limits
 from rota.transport.http_app import HttpApp
 from rota.transport.http_guards import Names, own_names
-from rota.transport.http_protocol import BoundedWebSocket
 from rota.transport.http_server import HttpServer, bind
+from rota.transport.websocket_protocol import BoundedWebSocket
 from rota.wire.v1 import link_pb2 as pb
 from rota.wire.v1.link_pb2 import Frame
 

@@ -11,7 +11,7 @@ from doors_kit import Node, StartNode
 
 from rota.life.clock import SystemClock
 from rota.model.errors import Unavailable
-from rota.transport import http_protocol
+from rota.transport import http_deadlines
 from rota.transport.gate import Gate, Limits
 from rota.transport.http_app import HttpApp
 from rota.transport.http_server import HttpServer
@@ -134,7 +134,7 @@ async def test_a_body_that_dribbles_is_cut_off(start: Start) -> None:
 async def test_a_large_body_may_take_longer_while_it_comes_at_a_pace(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_protocol, "MIN_BODY_RATE", 1_000)
+    monkeypatch.setattr(http_deadlines, "MIN_BODY_RATE", 1_000)
     answer = await sent_slowly(await start(idle_timeout=0.3), pieces=20, pause=0.05, size=4_000)
     assert answer.startswith(b"HTTP/1.1 202 ")
 
