@@ -89,6 +89,11 @@ class Portal:
             assert self._loop is not None  # noqa: S101  # the thread has set it before it said so
             return self._loop
 
+    @property
+    def lives(self) -> bool:
+        """Its loop runs."""
+        return self._loop is not None
+
     def close(self) -> None:
         """Ends the loop and its thread. May be called twice; a later call begins anew."""
         if self._before is not None and self._loop is not None:

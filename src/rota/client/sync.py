@@ -338,7 +338,8 @@ class Client(House):
             while (batch := self._portal.run(batches.next())) is not None:
                 yield from batch
         finally:
-            self._portal.run(batches.end())
+            if self._portal.lives:  # else they ended with it; an exiting interpreter can start no thread
+                self._portal.run(batches.end())
 
     async def _aeach(self, ask: Callable[[AsyncClient], AsyncIterator[Sequence[T]]]) -> AsyncIterator[T]:
         batches = _Batches(self._portal, ask)
@@ -347,7 +348,8 @@ class Client(House):
                 for each in batch:
                     yield each
         finally:
-            await self._portal.arun(batches.end())
+            if self._portal.lives:
+                await self._portal.arun(batches.end())
 
     def _outcome(self, watch: Watch, slot: ThreadSlot, timeout: float | None, deadline: float | None = None) -> Outcome:
         try:

@@ -146,6 +146,12 @@ class Terminal:
                 self.said += os.read(self.ours, 65536).decode("utf-8", "replace")
         return self.child.wait(20)
 
+    def close(self) -> None:
+        """As the window does: nobody reads it, and nothing more comes from it."""
+        for end in (self.ours, self.theirs):
+            with contextlib.suppress(OSError):
+                os.close(end)
+
 
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
@@ -154,8 +160,7 @@ def terminal() -> Iterator[Terminal]:
     if made.child.poll() is None:
         made.child.kill()
     made.child.wait()
-    os.close(made.ours)
-    os.close(made.theirs)
+    made.close()
 
 
 def test_q_ends_it_and_the_terminal_is_as_it_was(terminal: Terminal) -> None:
@@ -182,3 +187,9 @@ def test_ctrl_c_ends_it_with_130_and_the_terminal_is_as_it_was(terminal: Termina
     assert terminal.ended() == 130
     assert termios.tcgetattr(terminal.theirs) == terminal.settings
     assert "Traceback" not in terminal.said
+
+
+def test_it_ends_with_its_terminal(terminal: Terminal) -> None:
+    terminal.until("q quit")
+    terminal.close()
+    assert terminal.child.wait(20) == 141

@@ -54,3 +54,26 @@ def test_a_data_folder_in_use_is_told_at_once(tmp_path: Path) -> None:
         first.send("x")
         with pytest.raises(RefusesToStart):
             second.send("x")
+
+
+def test_an_iterator_that_is_left_half_read_does_not_keep_the_program(tmp_path: Path) -> None:
+    script = """
+from rota import App
+
+app = App("embedded:")
+
+@app.task
+def one() -> int:
+    return 1
+
+for _ in range(3):
+    one.submit().result(timeout=20)
+half = app.client.list()
+next(half)
+print("the end")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data"), "ROTA_DATA": str(tmp_path / "d")},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the end\n", "")

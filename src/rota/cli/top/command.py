@@ -131,11 +131,15 @@ class _Screen:
     def run(self) -> int:
         from rich.live import Live
 
-        from rota.cli.top.keys import keys
+        from rota.cli.top.keys import ends_with_its_terminal, keys
         from rota.cli.top.snapshot import take
 
         self._take(take(self._client))
-        with keys() as typed, Live(self._drawn(), console=self._console, screen=True, auto_refresh=False) as live:
+        with (
+            ends_with_its_terminal(),
+            keys() as typed,
+            Live(self._drawn(), console=self._console, screen=True, auto_refresh=False) as live,
+        ):
             while self._left != 0:
                 if self._heard(typed.within(self._pause())):
                     break

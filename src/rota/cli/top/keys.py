@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import selectors
 import sys
@@ -18,11 +20,28 @@ class Keys:
         self._terminal = terminal
 
     def within(self, seconds: float) -> str:
-        """The next key, or nothing where none is pressed in that time."""
+        """The next key, or nothing where none is pressed in that time. Raises BrokenPipeError where the terminal is gone."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._terminal, selectors.EVENT_READ)
             ready = selector.select(seconds)
-        return os.read(self._terminal, 1).decode("ascii", "replace") if ready else ""
+        return self._key() if ready else ""
+
+    def _key(self) -> str:
+        with contextlib.suppress(OSError):
+            if key := os.read(self._terminal, 1):
+                return key.decode("ascii", "replace")
+        raise BrokenPipeError  # a terminal that was closed is always ready, and has nothing: else we would spin
+
+
+@contextmanager
+def ends_with_its_terminal() -> Iterator[None]:
+    """Drawing on a terminal that is gone is as writing into a closed pipe: BrokenPipeError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise BrokenPipeError from None
 
 
 @contextmanager
@@ -34,4 +53,5 @@ def keys() -> Iterator[Keys]:
     try:
         yield Keys(terminal)
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):  # the terminal is gone
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
