@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rota.model.errors import Overloaded as Overloaded
     from rota.model.errors import RefusesToStart as RefusesToStart
     from rota.model.errors import RotaError as RotaError
+    from rota.model.errors import SealError as SealError
     from rota.model.errors import TaskCancelled as TaskCancelled
     from rota.model.errors import TaskError as TaskError
     from rota.model.errors import TaskExpired as TaskExpired
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from rota.model.errors import TaskTimedOut as TaskTimedOut
     from rota.model.errors import Unavailable as Unavailable
     from rota.model.errors import WaitTimeout as WaitTimeout
+    from rota.model.secret import Secret as Secret
     from rota.worker.context import Cancel as Cancel
     from rota.worker.context import Context as Context
     from rota.worker.context import Retry as Retry
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 _ERRORS = (
-    "CannotConnect Conflict Forbidden InvalidInput NotAuthenticated NotFound Overloaded RefusesToStart RotaError "
+    "CannotConnect Conflict Forbidden InvalidInput NotAuthenticated NotFound Overloaded RefusesToStart RotaError SealError "
     "TaskCancelled TaskError TaskExpired TaskFailed TaskTimedOut Unavailable WaitTimeout"
 )
 _WHERE = {
@@ -53,6 +55,7 @@ _WHERE = {
     "Context": "rota.worker.context",
     "Handle": "rota.client.handle",
     "Node": "rota.house",
+    "Secret": "rota.model.secret",
     "Retry": "rota.worker.context",
     "Task": "rota.face.task",
     "Tls": "rota.client.tls",
@@ -79,6 +82,8 @@ __all__ = [
     "RefusesToStart",
     "Retry",
     "RotaError",
+    "SealError",
+    "Secret",
     "Task",
     "TaskCancelled",
     "TaskError",

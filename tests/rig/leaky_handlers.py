@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from rota import App, Cancel, Context, Retry
+from rota import App, Cancel, Context, Retry, Secret
 
 app = App()
 
@@ -49,3 +49,37 @@ def said(ctx: Context, text: str) -> None:
 def environment() -> dict[str, str]:
     """What an isolated handler finds."""
     return dict(os.environ)
+
+
+def _leak_opened(ctx: Context, password: Secret[str], how: str) -> None:
+    secret = password.reveal()
+    ctx.progress(0.5, f"note {secret}")
+    ctx.log.info("ctx.log %s", secret)
+    logging.getLogger("handler").warning("logging %s", secret)
+    if how == "raise":
+        raise ValueError(f"raised {secret}")
+    if how == "retry":
+        raise Retry(after=0, message=f"retry {secret}")
+    if how == "cancel":
+        raise Cancel(f"cancel {secret}")
+
+
+@app.task
+def sealed_in_thread(ctx: Context, password: Secret[str], how: str) -> None:
+    _leak_opened(ctx, password, how)
+
+
+@app.task
+async def sealed_in_loop(ctx: Context, password: Secret[str], how: str) -> None:
+    _leak_opened(ctx, password, how)
+
+
+@app.task(isolation="process")
+def sealed_in_process(ctx: Context, password: Secret[str], how: str) -> None:
+    _leak_opened(ctx, password, how)
+
+
+@app.task(isolation="process")
+def exchange(password: Secret[str]) -> Secret[str]:
+    """A secret for a secret."""
+    return Secret(password.reveal()[::-1])

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rota.access.made_token import make_token
 from rota.access.roles import Role
-from rota.access.secret_file import check_private
 from rota.access.tokens import Token
+from rota.life.secret_file import check_private
 from rota.model.errors import RefusesToStart
 
 NAME = "admin-token"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rota.access.roles import ALL_ROLES, Role
-from rota.access.secret_file import check_private
+from rota.life.secret_file import check_private
 from rota.model.errors import RefusesToStart
 from rota.telemetry.redaction import redactor
 

@@ -205,6 +205,19 @@ CARE = (
         ("rota doctor", "rota doctor --data /srv/rota --url http://127.0.0.1:9090"),
     ),
     Family(
+        "seal",
+        "Seal secret params; make keys for it.",
+        (
+            Command(
+                "value",
+                "rota.cli.seal:value",
+                "METHOD [OPTIONS]",
+                ("rota seal value log_in", "rota seal value log_in --as-json"),
+            ),
+            Command("key", "rota.cli.seal:key", "[KID]", ("rota seal key", "rota seal key 2027-01")),
+        ),
+    ),
+    Family(
         "token",
         "List tokens; make, rotate and revoke them.",
         (

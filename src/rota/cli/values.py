@@ -1,4 +1,5 @@
-"""What the client is told, as JSON: the same names, instants in UTC as RFC 3339, params and results as they are."""
+"""What the client is told, as JSON: the same names, instants in UTC as RFC 3339, params and results as they are, but for
+what is sealed."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any
 from rota.cli import human
 from rota.cli.output import error_value
 from rota.model.errors import RotaError
+from rota.model.sealed import hidden
 
 _RAW = {"raw_params": "params", "raw_result": "result", "raw": "result"}
 
@@ -32,10 +34,10 @@ def value_of(view: object) -> Any:
 
 
 def json_value(data: bytes) -> Any:
-    """The value of JSON bytes; None for nothing, and text for bytes that are no JSON (a node does not look into them)."""
+    """The value of JSON bytes, without what is sealed; None for nothing, and text for bytes that are no JSON."""
     if not data:
         return None
     try:
-        return json.loads(data)
+        return json.loads(hidden(data))
     except (ValueError, RecursionError):
         return data.decode("utf-8", "backslashreplace")

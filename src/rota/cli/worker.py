@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from rota.cli.command import command
 from rota.cli.handlers import FORM, load, offers
 from rota.cli.output import Output
+from rota.cli.seal_keys import use_seal_keys
 from rota.config import WorkerSettings
 from rota.config.tracing import trace_where_set
 from rota.model.errors import Fault, InvalidInput
@@ -41,6 +42,7 @@ def worker(
         raise InvalidInput.at("MODULE:APP", "bad_arguments", f"name what to run: {FORM}")
     log_to_stderr(settings.log_level, settings.log_format)
     trace_where_set(settings.otel, "rota-worker")
+    use_seal_keys(settings)
     built = _worker_of(settings, targets)
     announce(built, targets, out)
     from rota.worker.runtime import EXHAUSTED

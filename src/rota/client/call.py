@@ -69,13 +69,13 @@ def call(method: str, params: Any = None, **said: Unpack[Said]) -> Call:
     Raises TypeError for params that cannot travel and for what is no option.
     """
     if not said and "@" not in method:
-        return Call(method, encode(params))
+        return Call(method, encode(params, method=method))
     rest: dict[str, Any] = dict(said)
     name, at, pinned = method.partition("@")
     version = rest.pop("version", None)
     return Call(
         name,
-        encode(params),
+        encode(params, method=name),
         version=(_pinned(method, pinned, version) if at else version) or 0,
         idempotency_key=rest.pop("idempotency_key", None) or "",
         labels=rest.pop("labels", None),

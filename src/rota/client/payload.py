@@ -1,8 +1,8 @@
 """Params and results as JSON, by msgspec; never pickle.
 
 What JSON has no form of travels where msgspec has an agreed one: datetime, date, time, timedelta, UUID, Decimal and bytes
-(as base64) as text, Enum by value, dataclasses and msgspec.Struct as objects, sets and tuples as arrays. All else, and a
-value that contains itself, is a TypeError that names the place: `params.a[3]`.
+(as base64) as text, Enum by value, dataclasses and msgspec.Struct as objects, sets and tuples as arrays. A Secret is sealed.
+All else, and a value that contains itself, is a TypeError that names the place: `params.a[3]`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,24 @@ from typing import Any
 
 import msgspec
 
+from rota.life.sealing import PARAMS, SealNeeded, hook, sealer
 from rota.model.errors import InvalidInput
+from rota.model.secret import Secret
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(enc_hook=hook).encode
 _decode = msgspec.json.Decoder().decode
 _DEEPEST = 200
 
 
-def encode(value: Any, path: str = "params") -> bytes:
-    """JSON. Raises TypeError naming the place of what cannot travel."""
+def encode(value: Any, path: str = "params", *, method: str = "") -> bytes:
+    """JSON. `method`: for which Secrets are sealed.
+
+    Raises TypeError naming the place of what cannot travel, and SealError where there is a Secret and no key.
+    """
     try:
         data = _encode(value)
+    except SealNeeded:
+        data = _encode_sealed(value, path, method)
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise TypeError(_explain(value, path, error)) from None
     if b"null" in data and (place := _not_a_number(value, path)):
@@ -51,6 +58,13 @@ def check_size(data: bytes, limit: int, path: str = "params") -> None:
         )
 
 
+def _encode_sealed(value: Any, path: str, method: str) -> bytes:
+    try:
+        return msgspec.json.encode(value, enc_hook=sealer(PARAMS, method))
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise TypeError(_explain(value, path, error)) from None
+
+
 def _explain(value: Any, path: str, error: Exception) -> str:
     found = _unfit(value, path, ())
     place, why = found or (path, str(error))
@@ -73,6 +87,8 @@ def _unfit(value: Any, path: str, above: tuple[int, ...]) -> tuple[str, str] | N
 
 
 def _unfit_leaf(value: Any, path: str) -> tuple[str, str] | None:
+    if isinstance(value, Secret):
+        return _unfit(value.reveal(), f"{path} (secret)", ())
     try:
         _encode(value)
     except UnicodeEncodeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rota.access.secret_file import check_private
+from rota.life.secret_file import check_private
 from rota.model.errors import RefusesToStart
 from rota.telemetry.redaction import redactor
 

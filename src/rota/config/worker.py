@@ -1,10 +1,13 @@
 """How a worker runs."""
 
+# ruff: noqa: RUF009  (`setting` makes a dataclass field, as dataclasses.field does)
+
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from rota.config.kind import LIST, TEXT, choice, duration, size, whole
+from rota.config.kind import LIST, PATH, TEXT, choice, duration, size, whole
 from rota.config.quantity import SECOND
 from rota.config.reach import ReachSettings
 from rota.config.setting import setting
@@ -52,6 +55,19 @@ class WorkerSettings(ReachSettings):
         "After so many tasks a child process is replaced.",
         "子进程执行多少个任务后被更换。",
         shown="no limit",
+    )
+    seal_keys: str | None = setting(
+        None,
+        TEXT,
+        "Keys that open sealed params, `KID KEY` a line. Only as a variable: a command line is seen by others.",
+        "打开密封参数的密钥,每行一个 `KID KEY`。只能用环境变量给出:命令行会被他人看到。",
+        secret=True,
+    )
+    seal_key_file: Path | None = setting(
+        None,
+        PATH,
+        "A file of keys for sealed params, `KID KEY` a line, that others cannot read; the first seals, all open.",
+        "存放密封参数所用密钥的文件,每行一个 `KID KEY`,其他用户不可读;第一个用于密封,全部可用于打开。",
     )
     shutdown_grace: int = setting(
         25 * SECOND,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from rota.model.method import Options
+from rota.model.sealed import hidden
 from rota.model.submission import Submission
 
 _FIRST = (
@@ -31,9 +32,9 @@ _LATER = ("unique_mode", "debounce", "concurrency_key", "concurrency_limit")
 
 
 def fingerprint(submission: Submission) -> bytes:
-    """16 bytes, the same for the same body."""
+    """16 bytes, the same for the same body. What is sealed counts as the same: it looks different each time it is sealed."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in (submission.method.encode(), submission.params, _options(submission.options).encode()):
+    for part in (submission.method.encode(), hidden(submission.params), _options(submission.options).encode()):
         digest.update(len(part).to_bytes(8, "big") + part)
     later = [(name, value) for name in _LATER if (value := getattr(submission.options, name)) is not None]
     if submission.after:

@@ -9,6 +9,9 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from rota.client.views import Outcome
+from rota.life.sealing import RESULT, as_secret, is_sealed, mentions_secret, open_as
+from rota.model.errors import SealError
+from rota.model.secret import Secret, is_secret
 
 _EMPTY = inspect.Parameter.empty
 _PLAIN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
@@ -30,21 +33,29 @@ class Binder:
         self._plain = all(p.kind in _PLAIN for p in own)
         self._rest = next((p.name for p in own if p.kind is p.VAR_POSITIONAL), None)
         self._more = next((p.name for p in own if p.kind is p.VAR_KEYWORD), None)
+        self._secret = {p.name: hints[p.name] for p in own if mentions_secret(hints.get(p.name))}
 
     def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any] | list[Any]:
         if self._plain and not kwargs and len(args) == len(self._names):
-            return dict(zip(self._names, args, strict=True))
+            return self._marked(dict(zip(self._names, args, strict=True)))
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{self._fn.__qualname__}{self._signature}: {error}") from None
-        named = bound.arguments
+        named = self._marked(bound.arguments)
         if self._rest is not None and named.get(self._rest):
             return self._as_array(bound)
         if self._rest is not None:
             named.pop(self._rest, None)
         if self._more is not None:
             named.update(named.pop(self._more, {}))
+        return named
+
+    def _marked(self, named: dict[str, Any]) -> dict[str, Any]:
+        """What the hints call a Secret is one, given as one or as it is."""
+        for name, hint in self._secret.items():
+            if name in named:
+                named[name] = _as_secret(named[name], hint, self._signature.parameters[name].kind)
         return named
 
     def _as_array(self, bound: inspect.BoundArguments) -> list[Any]:
@@ -56,13 +67,24 @@ class Binder:
         return list(bound.args)
 
 
-def result_reader(fn: Callable[..., Any]) -> Callable[[Outcome], Any]:
-    """Reads an outcome's result as the function's return hint says; as plain JSON where that says nothing or does not fit."""
+def _as_secret(value: Any, hint: Any, kind: Any) -> Any:
+    if kind is inspect.Parameter.VAR_POSITIONAL:
+        return tuple(as_secret(each, hint) for each in value)
+    if kind is inspect.Parameter.VAR_KEYWORD:
+        return {name: as_secret(each, hint) for name, each in value.items()}
+    return as_secret(value, hint)
+
+
+def result_reader(fn: Callable[..., Any], method: str) -> Callable[[Outcome], Any]:
+    """Reads an outcome's result as the function's return hint says; as plain JSON where that says nothing or does not fit.
+
+    A Secret in it is opened, which raises SealError where that cannot be done.
+    """
     hint = _hints(fn).get("return", Any)
     if hint in (Any, None, type(None), int, str, float, bool, dict, list):
         return Outcome.value
     try:
-        decode = msgspec.json.Decoder(hint).decode
+        decode = msgspec.json.Decoder(hint, dec_hook=_opener(method)).decode
     except Exception:  # a class of which msgspec knows nothing
         return Outcome.value
 
@@ -75,6 +97,25 @@ def result_reader(fn: Callable[..., Any]) -> Callable[[Outcome], Any]:
         return outcome.value()
 
     return read
+
+
+def _opener(method: str) -> Callable[[Any, Any], Any]:
+    def read(kind: Any, value: Any) -> Any:
+        if is_secret(kind):
+            return _opened(kind, value, method)
+        raise TypeError(f"no JSON value becomes a {kind!r}")  # which msgspec makes an error of its own
+
+    return read
+
+
+def _opened(kind: Any, value: Any, method: str) -> Secret[Any]:
+    """What a worker without the hint returned comes as it is."""
+    if not is_sealed(value):
+        return Secret(value)
+    try:
+        return open_as(kind, value, RESULT, method)
+    except ValueError as error:
+        raise SealError(f"the result of {method}: {error}", code="cannot_unseal") from None
 
 
 def _hints(fn: Callable[..., Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Submits(Generic[P, R]):
         self._client = client
         self._method = name
         self._bind = Binder(fn)
-        self._read = result_reader(fn)
+        self._read = result_reader(fn, name)
         self._options = options
         self._wire: pb.Options | None = to_wire(options)
         self._pinned = 0
@@ -48,7 +48,7 @@ class Submits(Generic[P, R]):
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
         """The call, not submitted: for `submit_many`. Raises TypeError for arguments that do not fit or cannot travel."""
-        params = encode(self._bind(args, kwargs))
+        params = encode(self._bind(args, kwargs), method=self._method)
         return Call(
             self._method, params, self._wire, self._pinned, self._key or "", self._labels, self._target,
             self._after, self._on_parent_failure, self._batch,

@@ -17,6 +17,7 @@ from types import TracebackType
 from rota.client.sync import Client
 from rota.face.embedded import Embedded, Tasks
 from rota.house.local import LocalNode, local_node
+from rota.life import keyring
 from rota.life.clock import ManualClock, SystemClock
 from rota.model.errors import WaitTimeout
 from rota.model.task import State
@@ -36,6 +37,7 @@ class Testing:
         self.clock = ManualClock(SystemClock().now())
         self._embedded = Embedded(app, lambda: local_node(clock=self.clock))
         self._before: Client | None = None
+        self._lent = False
 
     @property
     def client(self) -> Client:
@@ -43,6 +45,7 @@ class Testing:
         return self._embedded.client
 
     def __enter__(self) -> Testing:
+        self._lend_a_key()
         self._before = self._app.use(self.client)
         self.client.call(self._ready)
         return self
@@ -52,8 +55,10 @@ class Testing:
     ) -> None:
         self._app.use(self._before)
         self.client.close()
+        self._take_it_back()
 
     async def __aenter__(self) -> Testing:
+        self._lend_a_key()
         self._before = self._app.use(self.client)
         await self.client.acall(self._ready)
         return self
@@ -63,6 +68,7 @@ class Testing:
     ) -> None:
         self._app.use(self._before)
         await asyncio.to_thread(self.client.close)
+        self._take_it_back()
 
     def advance(self, seconds: float) -> None:
         """Moves the clock on, stopping at each instant at which something is due, and lets that run to its end.
@@ -82,6 +88,18 @@ class Testing:
     async def asettle(self) -> None:
         """`settle` for async tests."""
         await self.client.acall(self._settle)
+
+    # --- secrets
+
+    def _lend_a_key(self) -> None:
+        """Tests seal as programs do; where there is no key, with one that is forgotten afterwards."""
+        self._lent = not keyring.has_own()
+        if self._lent:
+            keyring.use(keyring.read_keys(keyring.new_key("testing")))
+
+    def _take_it_back(self) -> None:
+        if self._lent:
+            keyring.use(None)
 
     # --- in the client's loop
 

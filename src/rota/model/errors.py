@@ -9,6 +9,7 @@
     │   └── CannotConnect          no node could be reached
     ├── NotAuthenticated           no token, or a bad one
     ├── Forbidden                  the token's roles do not allow the call
+    ├── SealError                  a secret cannot be sealed or opened: no key, another key, or it was changed
     ├── RefusesToStart             unsafe or wrong configuration; nothing was started
     └── TaskError                  what `result()` raises: the task ended, but not well
         ├── TaskFailed             the handler raised, or ran out of tries
@@ -111,6 +112,10 @@ class Forbidden(RotaError):
 
 class RefusesToStart(RotaError):
     code = "refuses_to_start"
+
+
+class SealError(RotaError):
+    code = "seal_error"
 
 
 class TaskError(RotaError):

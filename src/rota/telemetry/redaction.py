@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextvars import ContextVar
 from urllib.parse import quote, unquote, urlsplit
 
 MASK = "***"
@@ -31,6 +32,10 @@ _PATTERNS = (
 )
 """A made token, what stands in an Authorization header, the password of an address; each with words, one of which is in
 every text that it fits."""
+
+
+opened_here: ContextVar[tuple[str, ...]] = ContextVar("rota_opened", default=())
+"""Secrets that the code running here was given, the longer first: those of the task that a worker runs."""
 
 
 class Redactor:
@@ -61,8 +66,8 @@ class Redactor:
             self.learn(password, unquote(password))
 
     def own(self, text: str) -> str:
-        """Without the secrets of this process."""
-        for secret in self._secrets:
+        """Without the secrets of this process, and those of the task that runs here."""
+        for secret in (*opened_here.get(), *self._secrets):
             if secret in text:
                 text = text.replace(secret, MASK)
         return text

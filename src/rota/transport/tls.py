@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rota.access.certificate import dns_names, not_after, read_certificate
-from rota.access.secret_file import check_private
 from rota.life.clock import SystemClock
+from rota.life.secret_file import check_private
 from rota.model.errors import RefusesToStart
 
 OFF, OPTIONAL, REQUIRED = "off", "optional", "required"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from rota.model.errors import InvalidInput
 from rota.model.failure import Failure
 from rota.model.log import LogLine, Progress
+from rota.model.sealed import hidden
 from rota.model.task import AttemptRecord, State, Task
 from rota.wire.codec import REASONS, STATES, write_error
 from rota.wire.v1 import link_pb2 as pb
@@ -44,7 +45,7 @@ def write_task(task: Task, view: pb.Task, worker: str) -> None:
     view.ended_at = task.ended_at or 0
     view.expire_at = task.expire_at or 0
     view.worker = worker
-    view.params = spec.params
+    view.params = hidden(spec.params)
     view.timeout = spec.timeout or 0
     view.unique_key = spec.unique_key or ""
     view.order_key = spec.order_key or ""
@@ -61,7 +62,7 @@ def write_task(task: Task, view: pb.Task, worker: str) -> None:
     if spec.labels:
         view.labels.update(spec.labels)
     if task.outcome and task.state == _SUCCEEDED:
-        view.result = task.outcome
+        view.result = hidden(task.outcome)
     elif task.outcome:
         write_error(Failure.unpack(task.outcome), view.error)
 

@@ -16,6 +16,10 @@ import msgspec
 from msgspec import DecodeError, ValidationError
 from msgspec.structs import astuple
 
+from rota.model.errors import SealError
+from rota.model.sealed import IN_JSON
+from rota.model.secret import is_secret
+from rota.worker import secrets
 from rota.worker.context import Context
 
 Reader = Callable[[bytes], tuple[Any, ...]]
@@ -35,7 +39,7 @@ class Parameters:
 
         Raises ValueError or TypeError for a callable without a signature.
         """
-        hints = _hints(fn)
+        hints = hints_of(fn)
         every = list(inspect.signature(fn).parameters.values())
         self.context = next((p for p in every if _is_context(p, hints)), every[0] if context_first and every else None)
         self.own = [p for p in every if p is not self.context]
@@ -47,7 +51,7 @@ class Parameters:
         self.context_place = every.index(self.context) if self.context in every else None
 
 
-def _hints(fn: Callable[..., Any]) -> dict[str, Any]:
+def hints_of(fn: Callable[..., Any]) -> dict[str, Any]:
     """Hints that cannot be resolved here (imported for type checkers only) count as absent."""
     target = fn if inspect.isroutine(fn) or inspect.isclass(fn) else type(fn).__call__
     try:
@@ -73,7 +77,8 @@ def _convertible(hint: Any) -> Any:
     except Exception:
         return Any
     inner = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    return Any if isinstance(info, msgspec.inspect.CustomType) and not _is_model(inner) else hint
+    foreign = isinstance(info, msgspec.inspect.CustomType) and not _is_model(inner) and not is_secret(inner)
+    return Any if foreign else hint
 
 
 def _is_model(kind: Any) -> bool:
@@ -81,7 +86,9 @@ def _is_model(kind: Any) -> bool:
 
 
 def _convert(kind: Any, value: Any) -> Any:
-    """Classes that msgspec does not know: pydantic's models read themselves."""
+    """Classes that msgspec does not know: secrets are opened, pydantic's models read themselves."""
+    if is_secret(kind):
+        return secrets.open_hinted(kind, value)
     if _is_model(kind):
         return kind.model_validate(value)
     raise NotImplementedError(f"no JSON value becomes a {kind!r}")
@@ -96,7 +103,8 @@ def value_reader(hint: Any) -> Callable[[bytes], Any]:
 
     def read(params: bytes) -> Any:
         try:
-            return decode(params or b"null")
+            value = decode(params or b"null")
+            return secrets.open_rest(value, hint) if IN_JSON in params else value
         except Exception as error:
             raise _bad(error, ()) from None
 
@@ -111,15 +119,20 @@ def arguments_reader(parameters: Parameters) -> Reader:
     missing = [p.name for p in parameters.by_name if p.default is _EMPTY]
     rest = tuple(p.default for p in parameters.by_name)
     names = [p.name for p in own]
+    types = [parameters.types[name] for name in names]
+
+    def opened(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(map(secrets.open_rest, values, types, names))
 
     def read(params: bytes) -> tuple[Any, ...]:
         try:
             first = params[:1]
             if first == b"{":
-                return astuple(by_name(params))
+                values = astuple(by_name(params))
+                return opened(values) if IN_JSON in params else values
             first = params.lstrip()[:1]
             if first == b"[" and not missing:
-                return astuple(by_place(params)) + rest
+                return opened(astuple(by_place(params)) + rest)
             if first in (b"", b"n"):
                 params = b"{}" if not params or msgspec.json.decode(params) is None else params
             elif first == b"[":
@@ -127,7 +140,7 @@ def arguments_reader(parameters: Parameters) -> Reader:
             elif first != b"{":
                 msgspec.json.decode(params)
                 raise BadParams("params are an object (by name), an array (by position) or null")
-            return astuple(by_name(params))
+            return opened(astuple(by_name(params)))
         except Exception as error:
             raise _bad(error, names) from None
 
@@ -160,11 +173,19 @@ def variadic_reader(fn: Callable[..., Any], parameters: Parameters) -> Callable[
             bound = signature.bind(*args, **kwargs)
             for name, given in bound.arguments.items():
                 bound.arguments[name] = _converted(signature.parameters[name], given, types[name])
+            if IN_JSON in params:
+                _open_rest(bound, signature, types)
         except Exception as error:
             raise _bad(error, ()) from None
         return bound
 
     return read
+
+
+def _open_rest(bound: inspect.BoundArguments, signature: inspect.Signature, types: dict[str, Any]) -> None:
+    for name, value in bound.arguments.items():
+        hint = Any if signature.parameters[name].kind in _VAR else types[name]
+        bound.arguments[name] = secrets.open_rest(value, hint, name)
 
 
 def _spread(value: Any) -> tuple[Sequence[Any], dict[str, Any]]:
@@ -195,8 +216,8 @@ def _one(name: str, value: Any, hint: Any) -> Any:
 # ---------------------------------------------------------------- faults and schema
 
 
-def _bad(error: Exception, names: Sequence[str]) -> BadParams:
-    if isinstance(error, BadParams):
+def _bad(error: Exception, names: Sequence[str]) -> BadParams | SealError:
+    if isinstance(error, (BadParams, SealError)):
         return error
     if isinstance(error, ValidationError):
         return BadParams(_named(str(error), names))
@@ -257,4 +278,6 @@ def _schema(kind: Any) -> bytes:
 
 
 def _foreign_schema(kind: Any) -> dict[str, Any]:
+    if is_secret(kind):
+        return {"type": "string", "format": "rota-sealed", "writeOnly": True}
     return {"title": getattr(kind, "__name__", "")}

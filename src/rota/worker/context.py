@@ -56,6 +56,8 @@ class Source(Ask, Protocol):
     id: bytes
     attempt: int
     started_at: int
+    secrets: tuple[str, ...]
+    """Texts that were opened for it."""
 
     @property
     def version(self) -> int: ...

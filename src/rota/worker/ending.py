@@ -33,6 +33,8 @@ class Ending:
     result: bytes
     failure: Failure | None
     retry_after: int | None
+    secrets: tuple[str, ...] = ()
+    """Texts that were opened for it, and that nobody is told."""
 
     @property
     def timeout(self) -> int:
@@ -63,18 +65,21 @@ class Ending:
         self.ran = max(0, now - self.started_at) if self.started_at else 0
         stopping = self.why_stopping
         if isinstance(error, BadParams):
-            self.failure, verdict = cleaned(("InvalidParams",), str(error)), Verdict.INVALID_PARAMS
+            self.failure, verdict = (
+                cleaned(("InvalidParams",), str(error), secrets=self.secrets),
+                Verdict.INVALID_PARAMS,
+            )
         elif stopping is Stopping.TIMED_OUT and not isinstance(error, (Retry, Cancel)):
             self.failure, verdict = self.timeout_failure(error), Verdict.TIMED_OUT
         elif stopping not in (None, Stopping.TIMED_OUT):
             self.failure, verdict = None, Verdict.STOPPED
         elif isinstance(error, Retry):
             self.retry_after = None if error.after is None else round(error.after * 1_000_000)
-            self.failure, verdict = cleaned(("rota.Retry",), error.message), Verdict.RETRY
+            self.failure, verdict = cleaned(("rota.Retry",), error.message, secrets=self.secrets), Verdict.RETRY
         elif isinstance(error, Cancel):
-            self.failure, verdict = cleaned((), error.reason), Verdict.CANCELLED
+            self.failure, verdict = cleaned((), error.reason, secrets=self.secrets), Verdict.CANCELLED
         else:
-            self.failure, verdict = failure_of(error), Verdict.RAISED
+            self.failure, verdict = failure_of(error, self.secrets), Verdict.RAISED
         self.verdict = verdict
 
     def lost(self, failure: Failure, now: int) -> None:
@@ -95,7 +100,7 @@ class Ending:
 
     def timeout_failure(self, error: BaseException | None = None) -> Failure:
         """With the place where the handler was, as far as it is known."""
-        where = failure_of(error).traceback if error is not None else ""
+        where = failure_of(error, self.secrets).traceback if error is not None else ""
         return Failure(
             ("TimeoutError", "OSError", "Exception"),
             f"it ran longer than its timeout of {self.timeout / 1e6:g} s",

@@ -9,18 +9,20 @@ from types import TracebackType
 
 from rota.model.failure import MAX_MESSAGE, MAX_TRACEBACK, Failure
 from rota.telemetry.redaction import redactor
+from rota.worker.secrets import without
 
 _OWN = str(Path(__file__).parent)
 
 
-def failure_of(error: BaseException) -> Failure:
+def failure_of(error: BaseException, secrets: tuple[str, ...] = ()) -> Failure:
     """Never raises, whatever the exception's own `__str__` does."""
-    return cleaned(class_names(type(error)), _message(error), _traceback(error))
+    return cleaned(class_names(type(error)), _message(error), _traceback(error), secrets)
 
 
-def cleaned(types: tuple[str, ...], message: str, traceback: str = "") -> Failure:
-    """Without the secrets of this process, and cut to what travels: in that order, lest half a secret is left."""
-    return Failure(types, redactor.own(message)[:MAX_MESSAGE], redactor.own(traceback)[-MAX_TRACEBACK:])
+def cleaned(types: tuple[str, ...], message: str, traceback: str = "", secrets: tuple[str, ...] = ()) -> Failure:
+    """Without the secrets of this process and of the run, and cut to what travels: in that order, lest half a secret is left."""
+    message, traceback = (without(redactor.own(text), secrets) for text in (message, traceback))
+    return Failure(types, message[:MAX_MESSAGE], traceback[-MAX_TRACEBACK:])
 
 
 @lru_cache(512)

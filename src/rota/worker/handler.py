@@ -7,11 +7,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from rota.life.sealing import as_secret, mentions_secret
 from rota.model.method import Method
 from rota.worker.binding import (
     BadParams,
     Parameters,
     arguments_reader,
+    hints_of,
     schema_of,
     value_reader,
     value_schema,
@@ -38,7 +40,7 @@ class WrongSignature(Exception):
 class Handler:
     """Made at registration. `place` is the function's file and line."""
 
-    __slots__ = ("call", "close", "is_async", "isolated", "method", "name", "origin", "place", "version")
+    __slots__ = ("call", "close", "is_async", "isolated", "method", "name", "origin", "place", "returns", "version")
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Handler:
         place: str,
         close: Callable[[], Any] | None = None,
         origin: Origin | None = None,
+        returns: Any = None,
     ) -> None:
         self.method = method
         self.name, self.version = method.name, method.version
@@ -62,7 +65,12 @@ class Handler:
         self.close = close
         """Called once when the worker stops; of the kind that `is_async` says."""
 
-    encode = staticmethod(encode_result)
+        self.returns = returns
+        """What it says it returns, where that is to be sealed."""
+
+    def encode(self, value: Any) -> bytes:
+        """A result as JSON. Raises what `encode_result` raises."""
+        return encode_result(value if self.returns is None else as_secret(value, self.returns), self.name)
 
 
 # ---------------------------------------------------------------- making calls
@@ -80,6 +88,12 @@ def place_of(fn: Callable[..., Any]) -> str:
         fn = fn.func
     code = getattr(inspect.unwrap(fn), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(fn)
+
+
+def secret_returned(fn: Callable[..., Any]) -> Any:
+    """The hint of its result, where a Secret is in it."""
+    hint = hints_of(fn).get("return")
+    return hint if mentions_secret(hint) else None
 
 
 def examine(fn: Callable[..., Any], *, context_first: bool = False) -> Parameters:

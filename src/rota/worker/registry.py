@@ -25,6 +25,7 @@ from rota.worker.handler import (
     call_with_value,
     is_async,
     place_of,
+    secret_returned,
 )
 from rota.worker.processes.messages import Origin
 from rota.worker.processes.origin import of_function, of_object
@@ -188,7 +189,7 @@ class Registry:
         defaults: Options,
     ) -> Handler:
         method = Method(_checked_name(name), _checked_version(name, version), tuple(docs), schema, defaults)
-        return Handler(method, call, is_async=is_async(fn), place=place_of(fn))
+        return Handler(method, call, is_async=is_async(fn), place=place_of(fn), returns=secret_returned(fn))
 
     def _placed(self, handler: Handler, isolation: str | None, origin: Callable[[], Origin]) -> Handler:
         """Where it runs: a handler that says nothing runs where the worker says, and an `async def` on its loop."""
@@ -200,7 +201,14 @@ class Registry:
             raise InvalidInput.at(
                 handler.name, "not_supported", "isolation='process' is not there on Windows; use threads"
             )
-        return Handler(handler.method, handler.call, is_async=False, place=handler.place, origin=origin())
+        return Handler(
+            handler.method,
+            handler.call,
+            is_async=False,
+            place=handler.place,
+            origin=origin(),
+            returns=handler.returns,
+        )
 
 
 def _made(make: Callable[[Any], Handler], what: Any, fn: Any) -> Handler | Fault:

@@ -7,15 +7,22 @@ from typing import Any
 
 import msgspec
 
-_encode = msgspec.json.Encoder().encode
+from rota.life.sealing import RESULT, SealNeeded, hook, sealer
+
+_encode = msgspec.json.Encoder(enc_hook=hook).encode
 
 
-def encode_result(value: Any) -> bytes:
-    """JSON. Raises TypeError naming the place of what cannot be written."""
+def encode_result(value: Any, method: str = "") -> bytes:
+    """JSON. `method`: for whose result Secrets are sealed.
+
+    Raises TypeError naming the place of what cannot be written, and SealError where there is a Secret and no key.
+    """
     if value is None:
         return b"null"
     try:
         data = _encode(value)
+    except SealNeeded:
+        return _sealed(value, method)
     except RecursionError:
         raise TypeError("the result is nested too deeply, or contains itself") from None
     except Exception as error:
@@ -23,6 +30,14 @@ def encode_result(value: Any) -> bytes:
     if b"null" in data and (place := _no_number(msgspec.to_builtins(value, str_keys=True), "result")):
         raise TypeError(f"{place}: NaN and infinity have no form in JSON; return None or a text")
     return data
+
+
+def _sealed(value: Any, method: str) -> bytes:
+    seal = sealer(RESULT, method)
+    try:
+        return msgspec.json.encode(value, enc_hook=seal)
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise TypeError(f"the result cannot be written as JSON: {error}") from None
 
 
 def _unwritable(value: Any, path: str) -> str | None:

@@ -16,6 +16,7 @@ from rota.worker.asked import Asked
 from rota.worker.context import Ask, Context
 from rota.worker.ending import Ending, Stopping
 from rota.worker.handler import Handler
+from rota.worker.secrets import without
 
 if TYPE_CHECKING:
     from rota.wire.v1.link_pb2 import Assignment
@@ -92,7 +93,7 @@ class Run(Attempt, Asked, Ending):
         return self.stopping is not None
 
     def mark(self, share: float, note: str) -> None:
-        self.book.mark(self, share, note)
+        self.book.mark(self, share, without(note, self.secrets))
 
     def write(self, level: int, text: str) -> None:
-        self.book.write(self, level, text)
+        self.book.write(self, level, without(text, self.secrets))

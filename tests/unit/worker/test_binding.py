@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from rota.worker.binding import BadParams
 from rota.worker.context import Context
-from rota.worker.handler import Handler, WrongSignature, call_with_arguments, call_with_value
+from rota.worker.handler import WrongSignature, call_with_arguments, call_with_value
+from rota.worker.result import encode_result
 
 from .sources import FakeSource
 
@@ -274,14 +275,14 @@ def test_a_schema_with_parts_keeps_its_definitions() -> None:
 )
 def test_a_result_that_is_no_json_names_the_place(value: Any, place: str) -> None:
     with pytest.raises(TypeError, match=place):
-        Handler.encode(value)
+        encode_result(value)
 
 
 def test_a_result_that_contains_itself_is_refused() -> None:
     loop: list[Any] = []
     loop.append(loop)
     with pytest.raises(TypeError, match="contains itself"):
-        Handler.encode(loop)
+        encode_result(loop)
 
 
 _JSON = st.recursive(
@@ -298,7 +299,7 @@ _JSON = st.recursive(
 @given(_JSON)
 def test_any_json_goes_in_and_comes_out_as_it_was(value: Any) -> None:
     call, _ = call_with_value(lambda value: value)
-    once = call(Handler.encode(value), FakeSource())
+    once = call(encode_result(value), FakeSource())
     assert once == value
 
 

@@ -9,6 +9,7 @@ from msgspec import Meta, Raw, Struct
 
 from rota.engine.engine import Details
 from rota.model.failure import Failure
+from rota.model.sealed import hidden
 from rota.model.task import AttemptRecord, State, Task
 from rota.model.text import instant_text, task_id_text
 from rota.transport.http.values import Id, Instant, instant_or_none, seconds_or_none
@@ -129,7 +130,7 @@ def whole(task: Task, details: Details, names: Mapping[int, str]) -> TaskView:
     progress = details.progress
     return TaskView(
         **_brief_fields(task, names.get(task.worker or 0), error_of(task, whole=True)),
-        params=Raw(spec.params),
+        params=Raw(hidden(spec.params)),
         result=_result(task),
         timeout=seconds_or_none(spec.timeout),
         result_ttl=seconds_or_none(spec.result_ttl),
@@ -195,7 +196,7 @@ def _brief_fields(task: Task, worker: str | None, error: Error | None) -> dict[s
 
 
 def _result(task: Task) -> Raw:
-    return Raw(task.outcome) if task.outcome and task.state is State.SUCCEEDED else NULL
+    return Raw(hidden(task.outcome)) if task.outcome and task.state is State.SUCCEEDED else NULL
 
 
 def _error(packed: bytes, *, whole: bool) -> Error:

@@ -20,6 +20,7 @@ from contextvars import Context
 from types import FrameType
 from typing import Any
 
+from rota.life import keyring
 from rota.life.clock import SystemClock
 from rota.life.loop import new_loop
 from rota.worker import processes
@@ -163,6 +164,8 @@ def main(line: int, bell: int, page: int, worker: int) -> None:
             _print_by_lines()
             logging.getLogger().setLevel(hello.log_level)
             capturing.begin()
+            if hello.seal_keys:
+                keyring.use(keyring.read_keys(hello.seal_keys))
             _load_main(hello)
             Child(channel, board, hello).serve()
     except WorkerGone:

@@ -14,6 +14,7 @@ from rota.worker.handler import Handler
 from rota.worker.processes.board import Board
 from rota.worker.processes.channel import Channel
 from rota.worker.processes.messages import Answer, Job, Line, Mark
+from rota.worker.secrets import without
 
 
 class JobRun(Asked, Ending):
@@ -68,7 +69,7 @@ class JobRun(Asked, Ending):
         return self._board.stopped == self._job.serial
 
     def mark(self, share: float, note: str) -> None:
-        self._channel.send(Mark(self._job.serial, share, note))
+        self._channel.send(Mark(self._job.serial, share, without(note, self.secrets)))
 
     def write(self, level: int, text: str) -> None:
-        self._channel.send(Line(self._job.serial, level, text, self._clock.now()))
+        self._channel.send(Line(self._job.serial, level, without(text, self.secrets), self._clock.now()))

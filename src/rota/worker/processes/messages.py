@@ -39,6 +39,8 @@ class Hello(Struct, array_like=True, gc=False, tag="hello"):
     max_memory: int
     log_level: int
     """Of the root logger."""
+    seal_keys: str = ""
+    """As in a file of keys: a child's environment has no secrets."""
 
 
 class Offer(Struct, array_like=True, gc=False, tag="offer"):

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from rota.life import keyring
 from rota.life.clock import Clock, base_of
 from rota.worker.processes.limits import Limits
 from rota.worker.processes.messages import Hello
@@ -48,7 +49,9 @@ class Nursery:
     def start(self) -> None:
         limits, methods, level = self._limits, self._methods, logging.getLogger().level
         main = main_module() if any(origin.module == "__main__" for origin in methods.origins) else ("", "")
-        hello = Hello(base_of(self._clock), sys.argv, *main, list(limits.targets), limits.max_memory, level)
+        hello = Hello(
+            base_of(self._clock), sys.argv, *main, list(limits.targets), limits.max_memory, level, keyring.lines()
+        )
         try:
             child = ChildProcess(self._loop, hello, self._rung, self._died)
         except OSError as error:
