@@ -166,7 +166,7 @@ async def test_remove_takes_many(desk: Desk) -> None:
     assert await found(desk, 200) == [entry.task.id for entry in entries[:1_099:-1]]
 
 
-async def test_unended_tasks_are_counted_by_lane_and_state(desk: Desk) -> None:
+async def test_unended_tasks_are_counted_by_group_method_and_state(desk: Desk) -> None:
     await desk.ended(method="a")
     running = await desk.running(method="a")
     await several(desk, {"method": "a"}, {"method": "a"}, {"method": "a", "delay": 9}, {"method": "a", "key": "k"})
@@ -175,11 +175,26 @@ async def test_unended_tasks_are_counted_by_lane_and_state(desk: Desk) -> None:
     )
     await desk.accepted(method="b", group="g", order_key="o", after=(running.id,))
     await desk.accepted(method="b", group="g", after=(running.id,))
-    assert await desk.store.lane_counts() == {
-        Lane("a"): {State.RUNNING: 1, State.READY: 2, State.SCHEDULED: 1},
-        Lane("a", key="k"): {State.READY: 1},
-        Lane("b", "g"): {State.READY: 1, State.WAITING: 3},
+    assert await desk.store.group_counts() == {
+        "": {"a": {State.RUNNING: 1, State.READY: 3, State.SCHEDULED: 1}},
+        "g": {"b": {State.READY: 1, State.WAITING: 3}},
     }
+
+
+async def test_groups_are_counted_a_page_at_a_time(desk: Desk) -> None:
+    await desk.ended(group="ended")
+    await several(desk, *({"method": m, "group": g} for g in (None, "b", "图", "a", "B") for m in ("m", "n")))
+    one = {"m": {State.READY: 1}, "n": {State.READY: 1}}
+    pages: list[list[str]] = []
+    after: str | None = None
+    while page := await desk.store.group_counts(after, 2):
+        assert all(counts == one for counts in page.values())
+        pages.append(list(page))
+        after = pages[-1][-1]
+    assert pages == [["", "B"], ["a", "b"], ["图"]]
+    assert await desk.store.group_counts(names=["图", "", "ended", "none"]) == {"": one, "图": one}
+    assert await desk.store.group_counts(names=[]) == {}
+    assert len(await desk.store.group_counts(names=[f"g{n}" for n in range(1_000)] + ["a"])) == 1
 
 
 async def test_a_place_counts_the_ready_tasks_before_it(desk: Desk) -> None:

@@ -81,6 +81,27 @@ def test_a_limit_is_set_shown_and_taken_away(rota: Rota) -> None:
     assert (bad.code, "10/s" in bad.err) == (2, True)
 
 
+def test_a_full_group_refuses_and_pages_of_groups_follow_one_another(rota: Rota) -> None:
+    (control,) = rota("groups", "limit", "narrow", "--max-queued", "1", "--json").values
+    assert control["max_queued"] == 1
+    first = submitted(rota, "nobody", "--group", "narrow")
+    full = rota("submit", "nobody", "--group", "narrow")
+    assert full.code == 1
+    assert "group 'narrow'" in full.err
+    assert "the limit set for it is 1 (max_queued)" in full.err
+    assert "1 queued at most" in rota("groups").out
+    page = rota("groups", "--limit", "1", "--json")
+    names = [value["name"] for value in page.values]
+    while page.err:
+        page = rota("groups", "--cursor", json.loads(page.err)["next"], "--limit", "1", "--json")
+        names += [value["name"] for value in page.values]
+    assert names == [value["name"] for value in rota("groups", "--json").values if value["scope"] == "group"]
+    assert rota("groups", "--limit", "201").code == 2
+    assert rota("cancel", first).code == 0
+    assert rota("cancel", submitted(rota, "nobody", "--group", "narrow")).code == 0
+    rota("groups", "limit", "narrow", "--max-queued", "none")
+
+
 def test_a_chain_runs_in_order(rota: Rota, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     first = submitted(rota, "hold", json.dumps({"gate": str(gate)}))

@@ -411,6 +411,47 @@ def test_31_a_full_queue_is_told_and_nothing_is_dropped(start: Start) -> None:
 
 
 @pytest.mark.parametrize("headers", [PLAIN, SPECIAL], ids=["short", "router"])
+def test_31_a_full_group_is_told_and_harms_no_other(start: Start, headers: dict[str, str]) -> None:
+    made = start()
+    rest = Rest(made.url)
+    limited = rest.ask("PATCH", "/groups/mail/limits", {"max_queued": 2})
+    assert (limited.status, limited.json["max_queued"]) == (200, 2)
+    assert rest.ask("PATCH", "/node/limits", {"max_queued": 2}).code == "group_only"
+    assert rest.ask("PATCH", "/groups/mail/limits", {"max_queued": 0}).status == 422
+    mail = {"method": "m", "group": "mail"}
+    assert [rest.post("/execute", mail, headers).status for _ in range(2)] == [202, 202]
+    full = rest.post("/execute", mail, headers)
+    assert (full.status, full.code) == (429, "queue_full")
+    assert "'mail'" in full.json["detail"]
+    assert int(full.headers["retry-after"]) >= 1
+    batch = rest.post("/tasks", {"tasks": [{"method": "m"}, mail]}, headers)
+    assert (batch.status, batch.code) == (429, "queue_full")
+    assert len(rest.get("/tasks").json["tasks"]) == 2
+    assert rest.post("/execute", {"method": "m", "group": "other"}, headers).status == 202
+    assert rest.get("/groups/mail").json["control"]["max_queued"] == 2
+    rest.ask("PATCH", "/groups/mail/limits", {"max_queued": None})
+    assert rest.post("/execute", mail, headers).status == 202
+
+
+def test_groups_come_page_by_page(start: Start) -> None:
+    rest = Rest(start().url)
+    for name in ("b", "a", "图"):
+        rest.post("/tasks", {"method": "m", "group": name})
+    whole = rest.get("/groups").json
+    assert ([group["name"] for group in whole["groups"]], whole["cursor"]) == ([None, "a", "b", "图"], None)
+    names: list[str | None] = []
+    path: str | None = "/groups?limit=1"
+    while path:
+        page = rest.get(path).json
+        names += [group["name"] for group in page["groups"]]
+        path = page["cursor"] and f"/groups?limit=1&cursor={page['cursor']}"
+    assert names == [None, "a", "b", "图"]
+    for bad, code in (("limit=0", "out_of_range"), ("limit=201", "out_of_range"), ("cursor=x", "invalid_cursor")):
+        refused = rest.get(f"/groups?{bad}")
+        assert (refused.status, refused.code) == (422, code), bad
+
+
+@pytest.mark.parametrize("headers", [PLAIN, SPECIAL], ids=["short", "router"])
 def test_a_node_that_stops_ends_long_waits_in_order(start: Start, headers: dict[str, str]) -> None:
     made = start()
     rest, replies = Rest(made.url), []

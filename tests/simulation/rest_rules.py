@@ -39,7 +39,7 @@ async def agree(house: House) -> None:
     assert {key: unnumbered(task) for key, task in shown.items()} == {
         key: unnumbered(task) for key, task in real.items()
     }
-    assert await disk.lane_counts() == await truth.lane_counts()
+    assert await disk.group_counts() == await truth.group_counts()
     assert await disk.next_due() == await truth.next_due()
     house.store.under_way -= 1
 

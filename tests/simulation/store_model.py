@@ -27,6 +27,8 @@ class Model:
     """By the last submit: the old task of each new one that replaced one."""
     keep: lifecycle.Retention = field(default_factory=lifecycle.Retention)
     """For the tasks that end with others."""
+    depths: dict[str | None, int] = field(default_factory=dict)
+    """How many unended tasks a group may have."""
 
     # --- submit: what each entry is answered with, as (task id, "new" | "duplicate" | code)
 
@@ -79,7 +81,13 @@ class Model:
             return self.holders[spec.unique_key], "duplicate"
         if any(same.get(parent, parent) not in self.tasks for parent in spec.after):
             return task.id, "parent_not_found"
+        group = spec.lane.group
+        if group in self.depths and self.depth(group) >= self.depths[group]:
+            return task.id, "queue_full"
         return task.id, "new"
+
+    def depth(self, group: str | None) -> int:
+        return sum(task.spec.lane.group == group for task in self._unended())
 
     def _accept(self, task: Task, after: list[bytes], now: int) -> None:
         kept, spec = copy(task), task.spec

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from copy import copy
 from pathlib import Path
@@ -22,6 +22,7 @@ from rota.contract.store import Entry, Query, Store
 from rota.life.clock import ManualClock
 from rota.model import lifecycle
 from rota.model.change import Change
+from rota.model.control import Control, Scope
 from rota.model.errors import Conflict
 from rota.model.failure import Failure
 from rota.model.retry import NO_RETRY, SECOND, RetryPolicy
@@ -218,6 +219,14 @@ class StoreMachine(RuleBasedStateMachine):
             return lifecycle.expire(seen, now, KEEP)
         return None
 
+    @rule(group=st.sampled_from([None, None, "u"]), limit=st.sampled_from([None, 1, 2, 3, 5]))
+    def limit_the_depth(self, group: str | None, limit: int | None) -> None:
+        self.wait(self.store.set_control(Control(Scope.GROUP, group or "", max_queued=limit)))
+        if limit is None:
+            self.model.depths.pop(group, None)
+        else:
+            self.model.depths[group] = limit
+
     @rule(seconds=st.sampled_from([0.5, 3, 11, 50]))
     def tick(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -275,11 +284,12 @@ class StoreMachine(RuleBasedStateMachine):
         }
         said = self.wait(self._all(self.store.find(query, None, 1_000) for query in asked))
         assert said == [[task for task in newest if wanted(task)] for wanted in asked.values()]
-        lanes: defaultdict[Lane, Counter[State]] = defaultdict(Counter)
+        groups: dict[str, dict[str, Counter[State]]] = {}
         for task in newest:
             if not task.state.ended:
-                lanes[task.spec.lane][task.state] += 1
-        assert self.wait(self.store.lane_counts()) == lanes
+                lane = task.spec.lane
+                groups.setdefault(lane.group or "", {}).setdefault(lane.method, Counter())[task.state] += 1
+        assert self.wait(self.store.group_counts()) == groups
 
     async def _all(self, verbs: Iterable[Awaitable[T]]) -> list[T]:
         return await asyncio.gather(*verbs)

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from rota.cli import exits, human
 from rota.cli.command import command
+from rota.cli.filters import check_limit
 from rota.cli.output import Output
 from rota.cli.reach import reach
 from rota.cli.values import value_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rota.client.limits import SaidLimits
 
 NO_GROUP = "(no group)"
+PAGE = 200
 Name = Annotated[str | None, Parameter(name="NAME", help="The group.")]
 OfMethod = Annotated[str | None, Parameter(name="--method", help="A method in the place of a group.", metavar="METHOD")]
 OfNode = Annotated[bool, Parameter(name="--node", negative="", help="Everything on the node.")]
@@ -27,20 +29,50 @@ Ungrouped = Annotated[bool, Parameter(name="--no-group", negative="", help="The 
 
 
 @command(ClientSettings)
-def list_groups(settings: ClientSettings, out: Output) -> int:
+def list_groups(
+    settings: ClientSettings,
+    out: Output,
+    *,
+    limit: Annotated[int | None, Parameter(help="A page of so many, up to 200; default: all.", metavar="N")] = None,
+    cursor: Annotated[
+        str | None,
+        Parameter(
+            help="One page only: start, or where the page before it ended; where the next one begins goes to stderr.",
+            metavar="CURSOR",
+        ),
+    ] = None,
+) -> int:
     """List groups: depth, workers, rates, and what is set.
 
-    What is set for the node or for methods follows below. With --json each line has a scope: group, method or node.
+    What is set for the node or for methods follows below, not under a page. With --json each line has a scope: group, method
+    or node.
     """
+    if limit is not None or cursor is not None:
+        check_limit(PAGE if limit is None else limit, PAGE)
+        return _one_page(settings, out, "" if cursor in (None, "start") else cursor or "", limit or PAGE)
     with reach(settings) as client:
         groups = client.groups()
-        others = [control for control in client.controls() if not _shown_with(control, groups)]
+        others = [control for control in client.controls() if control.scope != "group"]
+    _show(groups, others, out)
+    return exits.OK
+
+
+def _one_page(settings: ClientSettings, out: Output, cursor: str, limit: int) -> int:
+    with reach(settings) as client:
+        groups, following = client.groups_page(cursor, limit)
+    _show(groups, [], out)
+    if following:
+        out.more(following)
+    return exits.OK
+
+
+def _show(groups: Sequence[GroupInfo], others: Sequence[ControlView], out: Output) -> None:
     if out.json:
         for group in groups:
             out.value({"scope": "group", **value_of(group), "control": control_value(group.control)})
         for control in others:
             out.value({"scope": control.scope, "name": control.name, "control": control_value(control)})
-        return exits.OK
+        return
     heads = ("group", "ready", "running", "scheduled", "waiting", "workers", "busy", "in/s", "out/s", "set")
     optional = ("in/s", "out/s", "workers", "waiting", "scheduled")
     out.table(heads, [_row(group) for group in groups], right=heads[1:-1], optional=optional)
@@ -48,7 +80,6 @@ def list_groups(settings: ClientSettings, out: Output) -> int:
         out.line(f"{scope_words(control.scope, control.name)}: {set_words(control)}")
     if not groups:
         out.note("there is no task, and no worker names a group")
-    return exits.OK
 
 
 @command(ClientSettings)
@@ -110,34 +141,41 @@ def limit(
     key_rate: Annotated[
         str | None, Parameter(help="So many start of each concurrency key.", metavar="RATE|none")
     ] = None,
+    max_queued: Annotated[
+        str | None,
+        Parameter(help="So many of a group may be there and not ended; more are refused.", metavar="N|none"),
+    ] = None,
 ) -> int:
-    """Limit how many tasks of a group, a method, or the node run.
+    """Limit how many tasks run, or are there at once.
 
-    What is not said stays as it is. A task that is held back stays at its place, and no try of it is spent.
+    What is not said stays as it is. A task that is held back stays at its place, and no try of it is spent. One that is beyond
+    --max-queued is refused (queue_full).
     """
     scope, said = _scope(name, method, node=node, no_group=no_group)
-    limits = _limits(concurrency, rate, key_rate)
+    limits = _limits(concurrency, rate, key_rate, max_queued)
     with reach(settings) as client:
         control = client.limit(scope, said, **limits)
     return _tell(control, out)
 
 
-def _limits(concurrency: str | None, rate: str | None, key_rate: str | None) -> SaidLimits:
+def _limits(concurrency: str | None, rate: str | None, key_rate: str | None, max_queued: str | None) -> SaidLimits:
     limits: SaidLimits = {}
     if concurrency is not None:
-        limits["concurrency"] = None if concurrency == "none" else _whole(concurrency)
+        limits["concurrency"] = None if concurrency == "none" else _whole(concurrency, "--concurrency")
     if rate is not None:
         limits["rate"] = None if rate == "none" else rate
     if key_rate is not None:
         limits["key_rate"] = None if key_rate == "none" else key_rate
+    if max_queued is not None:
+        limits["max_queued"] = None if max_queued == "none" else _whole(max_queued, "--max-queued")
     if not limits:
-        raise InvalidInput.at("--concurrency", "bad_arguments", "say --concurrency, --rate or --key-rate")
+        raise InvalidInput.at("--concurrency", "bad_arguments", "say --concurrency, --rate, --key-rate or --max-queued")
     return limits
 
 
-def _whole(text: str) -> int:
+def _whole(text: str, flag: str) -> int:
     if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) < 2**31:
-        raise InvalidInput.at("--concurrency", "out_of_range", f"{text!r}: write a number of 1 or more, or none")
+        raise InvalidInput.at(flag, "out_of_range", f"{text!r}: write a number of 1 or more, or none")
     return int(text)
 
 
@@ -187,11 +225,9 @@ def set_words(control: ControlView | None) -> str:
         words.append(str(control.rate))
     if control.key_rate is not None:
         words.append(f"{control.key_rate} a key")
+    if control.max_queued is not None:
+        words.append(f"{human.number(control.max_queued)} queued at most")
     return ", ".join(words)
-
-
-def _shown_with(control: ControlView, groups: Sequence[GroupInfo]) -> bool:
-    return control.scope == "group" and any(group.name == control.name for group in groups)
 
 
 def control_value(control: ControlView | None) -> object:

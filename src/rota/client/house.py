@@ -40,7 +40,7 @@ from rota.wire.v1 import house_pb2 as house
 from rota.wire.v1 import link_pb2 as pb
 
 TaskId = str | bytes | UUID
-AUDIT_PAGE = 500
+AUDIT_PAGE, GROUPS_PAGE = 500, 200
 
 
 class AsyncHouse:
@@ -82,9 +82,19 @@ class AsyncHouse:
     # --- groups, and what is set
 
     async def groups(self) -> Sequence[GroupInfo]:
-        """Groups with their depth, workers and rates, the tasks without a group among them."""
-        answer = await self.core.asked(pb.Frame(list_groups=house.ListGroups()))
-        return [read_group(group) for group in answer.groups.groups]
+        """All groups by name with their depth, workers and rates, the tasks without a group first."""
+        groups, cursor = await self.groups_page()
+        while cursor:
+            more, cursor = await self.groups_page(cursor)
+            groups = [*groups, *more]
+        return groups
+
+    async def groups_page(self, cursor: str = "", limit: int = GROUPS_PAGE) -> tuple[Sequence[GroupInfo], str]:
+        """Up to `limit` groups (200 at most) from where another page ended ("": the first), and where this one does; "": at
+        the end."""
+        asked = house.ListGroups(cursor=cursor, limit=limit)
+        answer = (await self.core.asked(pb.Frame(list_groups=asked))).groups
+        return [read_group(group) for group in answer.groups], answer.cursor
 
     async def controls(self) -> Sequence[ControlView]:
         """Whatever is set for the node, groups and methods."""
@@ -100,7 +110,8 @@ class AsyncHouse:
         return await self._set(house.SetControl(scope=scope, name=name, paused=False, note=""))
 
     async def limit(self, scope: str, name: str = "", **limits: Unpack[SaidLimits]) -> ControlView:
-        """Sets limits: `concurrency=4`, `rate="10/s"`, `key_rate="1/m"`. None takes one away; what is not said stays."""
+        """Sets limits: `concurrency=4`, `rate="10/s"`, `key_rate="1/m"`, and for a group `max_queued=1000`. None takes one
+        away; what is not said stays."""
         return await self._set(control_of(scope, name, limits))
 
     async def _set(self, asked: house.SetControl) -> ControlView:

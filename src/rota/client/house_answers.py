@@ -54,6 +54,7 @@ def read_control(said: pb.Control) -> ControlView:
         _rate(said.key_rate) if said.HasField("key_rate") else None,
         instant(said.changed_at),
         said.changed_by,
+        said.max_queued or None,
     )
 
 

@@ -117,6 +117,8 @@ class ControlView:
     """For each concurrency key."""
     changed_at: datetime | None = None
     changed_by: str = ""
+    max_queued: int | None = None
+    """Of a group: tasks that have not ended, beyond which more are refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Limits as people say them, on their way to a node: `rate="10/s"`, `concurrency=4`, None for no limit."""
+"""Limits as people say them, on their way to a node: `rate="10/s"`, `concurrency=4`, `max_queued=1000`, None for no limit."""
 
 from __future__ import annotations
 
@@ -25,25 +25,30 @@ class SaidLimits(TypedDict, total=False):
     """Starts."""
     key_rate: SaidRate | None
     """Starts for each concurrency key."""
+    max_queued: int | None
+    """For a group: tasks that have not ended; more are refused as `queue_full`."""
 
 
 def control_of(scope: str, name: str, limits: SaidLimits) -> pb.SetControl:
     """Raises InvalidInput for a limit that cannot be, and TypeError for one that there is not."""
     if unknown := limits.keys() - SaidLimits.__annotations__:
-        raise TypeError(f"there is no limit {', '.join(sorted(unknown))}: say concurrency, rate or key_rate")
+        raise TypeError(
+            f"there is no limit {', '.join(sorted(unknown))}: say concurrency, rate, key_rate or max_queued"
+        )
     return pb.SetControl(
         scope=scope,
         name=name,
-        concurrency=_count(limits["concurrency"]) if "concurrency" in limits else None,
+        concurrency=_count(limits["concurrency"], "concurrency") if "concurrency" in limits else None,
         rate=_rate(limits["rate"], "rate") if "rate" in limits else None,
         key_rate=_rate(limits["key_rate"], "key_rate") if "key_rate" in limits else None,
+        max_queued=_count(limits["max_queued"], "max_queued") if "max_queued" in limits else None,
     )
 
 
-def _count(concurrency: int | None) -> int:
-    if concurrency is not None and not 1 <= concurrency < 2**31:
-        raise InvalidInput.at("concurrency", "out_of_range", f"{concurrency} is not 1 or more; None: no limit")
-    return concurrency or 0
+def _count(said: int | None, path: str) -> int:
+    if said is not None and not 1 <= said < 2**31:
+        raise InvalidInput.at(path, "out_of_range", f"{said} is not 1 or more; None: no limit")
+    return said or 0
 
 
 def _rate(said: SaidRate | None, path: str) -> pb.Rate:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar, Unpack
 
 from rota.client.client import AsyncClient
-from rota.client.house import TaskId
+from rota.client.house import GROUPS_PAGE, TaskId
 from rota.client.house_views import (
     AuditView,
     BatchInfo,
@@ -89,11 +89,19 @@ class House(Portals):
     # --- groups, and what is set
 
     def groups(self) -> Sequence[GroupInfo]:
-        """Groups with their depth, workers and rates, the tasks without a group among them."""
+        """All groups by name with their depth, workers and rates, the tasks without a group first."""
         return self._run("agroups", lambda client: client.groups())
 
     async def agroups(self) -> Sequence[GroupInfo]:
         return await self._arun(lambda client: client.groups())
+
+    def groups_page(self, cursor: str = "", limit: int = GROUPS_PAGE) -> tuple[Sequence[GroupInfo], str]:
+        """Up to `limit` groups (200 at most) from where another page ended ("": the first), and where this one does; "": at
+        the end."""
+        return self._run("agroups_page", lambda client: client.groups_page(cursor, limit))
+
+    async def agroups_page(self, cursor: str = "", limit: int = GROUPS_PAGE) -> tuple[Sequence[GroupInfo], str]:
+        return await self._arun(lambda client: client.groups_page(cursor, limit))
 
     def controls(self) -> Sequence[ControlView]:
         """Whatever is set for the node, groups and methods."""
@@ -117,7 +125,8 @@ class House(Portals):
         return await self._arun(lambda client: client.resume(scope, name))
 
     def limit(self, scope: str, name: str = "", **limits: Unpack[SaidLimits]) -> ControlView:
-        """Sets limits: `concurrency=4`, `rate="10/s"`, `key_rate="1/m"`. None takes one away; what is not said stays."""
+        """Sets limits: `concurrency=4`, `rate="10/s"`, `key_rate="1/m"`, and for a group `max_queued=1000`. None takes one
+        away; what is not said stays."""
         return self._run("alimit", lambda client: client.limit(scope, name, **limits))
 
     async def alimit(self, scope: str, name: str = "", **limits: Unpack[SaidLimits]) -> ControlView:

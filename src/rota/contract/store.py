@@ -15,7 +15,7 @@ Rules for every driver, held by one contract suite:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -125,6 +125,11 @@ class AuditQuery:
     """At or after this instant."""
     until: int | None = None
     """Before this instant."""
+
+
+GroupCounts = dict[str, dict[str, dict[State, int]]]
+"""Unended tasks by group, method and state; the empty name: the tasks without a group."""
+ALL = 2**62
 
 
 class Store(Protocol):
@@ -307,8 +312,11 @@ class Store(Protocol):
         """Every method that a worker has offered, in each version, as last declared."""
         ...
 
-    async def lane_counts(self) -> dict[Lane, dict[State, int]]:
-        """Unended tasks by lane and state; lanes without any are not in it. For views, not for hot paths."""
+    async def group_counts(
+        self, after: str | None = None, limit: int = ALL, names: Collection[str] | None = None
+    ) -> GroupCounts:
+        """Of up to `limit` groups that have unended tasks, by name, from after a name (None: from the first). `names`: of
+        these groups, however many, and no others. For views, not for hot paths."""
         ...
 
     async def place(self, lane: Lane, line: int, seq: int) -> int:

@@ -20,6 +20,7 @@ from rota.model.task import Lane, State
 PAGE = 500
 MAX_COUNT = 1_000_000
 """Of a limit of concurrency, and of the starts in a period."""
+MAX_QUEUED = 1_000_000_000
 LONGEST_PERIOD = 366 * 24 * 3600 * SECOND
 SHORTEST_PERIOD = SECOND // 1000
 MAX_NOTE = 1_000
@@ -156,6 +157,7 @@ def check_control(control: Control) -> None:
         )
     for path, rate in (("rate", control.rate), ("key_rate", control.key_rate)):
         faults += _rate_faults(path, rate)
+    faults += _depth_faults(control)
     if len(control.note.encode("utf-8", "surrogatepass")) > MAX_NOTE:
         faults.append(Fault("note", "too_long", f"at most {MAX_NOTE} bytes"))
     if faults:
@@ -175,6 +177,21 @@ def _rate_faults(path: str, rate: Rate | None) -> list[Fault]:
             Fault(f"{path}.period", "out_of_range", f"{rate.period / SECOND:g} s is not from 0.001 s to 366 days")
         )
     return faults
+
+
+def _depth_faults(control: Control) -> list[Fault]:
+    queued = control.max_queued
+    if queued is None:
+        return []
+    if control.scope is not Scope.GROUP:
+        words = (
+            f"a limit of depth is for a group, not for a {control.scope.value}; the node's is the setting max_queued"
+        )
+        return [Fault("max_queued", "group_only", words)]
+    if not 1 <= queued <= MAX_QUEUED:
+        words = f"{queued} is not from 1 to {MAX_QUEUED}; to start none of the group, pause it"
+        return [Fault("max_queued", "out_of_range", words)]
+    return []
 
 
 def _not_from(count: int) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from rota.contract.coordination import ReadyIndex
 from rota.contract.door import WaiterDoor, WorkerDoor
 from rota.contract.herald import Herald, NoHerald
 from rota.contract.journal import Journal
-from rota.contract.store import BatchCounts, Query, Receipt, Store
+from rota.contract.store import ALL, BatchCounts, Query, Receipt, Store
 from rota.engine.aftermath import Aftermath
 from rota.engine.bulk import MOST, Bulk
 from rota.engine.calls import Calls
@@ -20,7 +20,7 @@ from rota.engine.controls import Controls
 from rota.engine.dispatch import Dispatch
 from rota.engine.drains import Drains
 from rota.engine.gauges import Figures, Gauges
-from rota.engine.groups import survey
+from rota.engine.groups import Groups
 from rota.engine.intake import Intake
 from rota.engine.janitor import Janitor
 from rota.engine.outcome import Outcome
@@ -86,6 +86,7 @@ class Engine:
         )
         self._controls = Controls(store, self._dispatch, self._roster, self.herald)
         watch.doubt = self._controls.doubt
+        self._groups = Groups(store, self._roster, self._dispatch.limits, self._gauges)
         self._janitor = Janitor(store, self._settings, chance)
         self._aftermath = Aftermath(self._waiters, self._dispatch, self._gauges, journal, self.herald, watch)
         self._intake = Intake(store, self._roster, self._dispatch, watch, self._settings)
@@ -255,11 +256,12 @@ class Engine:
 
     # --- control
 
-    async def groups(self, only: frozenset[str] | None = None) -> list[GroupView]:
-        """Every group that has unended tasks, connected workers, or something set for it; None first, then by name. `only`:
-        of these alone."""
-        lanes = await self._store.lane_counts()
-        return survey(lanes, self._roster, self._dispatch.limits, self._gauges, self._store.now(), only)
+    async def groups(
+        self, after: str | None = None, limit: int = ALL, only: Collection[str] | None = None
+    ) -> list[GroupView]:
+        """The groups that have unended tasks, connected workers, or something set for them: the tasks without a group
+        first (an empty name), then by name. From after a name, up to `limit`. `only`: of these alone."""
+        return await self._groups.page(after, limit, only)
 
     async def controls(self) -> list[Control]:
         """What is set, for the node first, then for groups and methods by name."""

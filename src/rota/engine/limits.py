@@ -108,7 +108,7 @@ class Limits:
         if place in self._rules:
             return self._rules[place]
         scopes = ((Scope.NODE, ""), (Scope.GROUP, lane.group or ""), (Scope.METHOD, lane.method))
-        gates = tuple(gate for scope in scopes if (gate := self._gates.get(scope)) is not None)
+        gates = tuple(gate for scope in scopes if (gate := self._holding(scope)) is not None)
         rule = (self._by_gates.get(gates) or Rule(gates)) if gates else None
         if rule is not None:
             self._by_gates[gates] = rule
@@ -116,6 +116,10 @@ class Limits:
             self._rules.clear()
         self._rules[place] = rule
         return rule
+
+    def _holding(self, scope: tuple[Scope, str]) -> Gate | None:
+        gate = self._gates.get(scope)
+        return gate if gate is not None and gate.control.holds_back else None
 
     def shut(self, rule: Rule) -> None:
         """The rule has no room: it is told by `opened` when that may have changed."""

@@ -82,6 +82,7 @@ class Finish:
     outcome: bytes | None
     unique_key: str | None = None
     order_key: str | None = None
+    group: str | None = None
 
     def guard(self, task: Task, now: int) -> bool:
         return task.state is State.RUNNING and task.attempt == self.attempt and task.worker == self.worker
@@ -124,6 +125,8 @@ class Move:
     order_key: str | None = None
     expire_at: int | None = None
     """As it was, but for a revived task: its time to start has been."""
+    group: str | None = None
+    """The group that the task leaves by its end, or enters again."""
 
     def guard(self, task: Task, now: int) -> bool:
         return (

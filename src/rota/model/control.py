@@ -1,6 +1,7 @@
-"""What people set for the whole node, a group or a method: pause, limits of concurrency, limits of rate.
+"""What people set for the whole node, a group or a method: pause, limits of concurrency, of rate, of depth.
 
-A task that is held back by one of them stays ready, at its place in its lane, and spends no attempt.
+A task that is held back by one of them stays ready, at its place in its lane, and spends no attempt. A limit of depth holds
+nothing back: what is beyond it is not accepted.
 """
 
 from __future__ import annotations
@@ -44,7 +45,14 @@ class Control:
     changed_at: int = 0
     changed_by: str = ""
     """The name of the token; empty where none was asked for."""
+    max_queued: int | None = None
+    """Tasks of the group that have not ended; more are refused. For groups only: the node's is a setting."""
 
     @property
     def sets_nothing(self) -> bool:
-        return not self.paused and self.concurrency is None and self.rate is None and self.key_rate is None
+        return not self.holds_back and self.max_queued is None
+
+    @property
+    def holds_back(self) -> bool:
+        """Something that is accepted may have to wait because of it."""
+        return self.paused or self.concurrency is not None or self.rate is not None or self.key_rate is not None

@@ -267,6 +267,7 @@ def run_again(task: Task, now: int) -> Move:
         past=_past(task, task.started_at, task.ended_at or now, task.reason, task.outcome) if task.attempt else None,
         unique_key=task.spec.unique_key,
         order_key=task.spec.order_key,
+        group=task.spec.lane.group,
     )
 
 
@@ -300,6 +301,7 @@ def _finish(
         outcome,
         spec.unique_key,
         spec.order_key,
+        spec.lane.group,
     )
 
 
@@ -344,6 +346,7 @@ def _move(
         task.spec.unique_key if ends else None,
         task.spec.order_key if ends else None,
         task.expire_at,
+        task.spec.lane.group,
     )
 
 

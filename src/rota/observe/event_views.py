@@ -98,6 +98,7 @@ class ControlEvent(msgspec.Struct, tag="group"):
     concurrency: int | None
     rate: RateView | None
     key_rate: RateView | None
+    max_queued: int | None
     changed_by: str
 
 
@@ -209,6 +210,7 @@ def control_event(seq: int, at: int, control: Control) -> ControlEvent:
         control.concurrency,
         _rate(control.rate),
         _rate(control.key_rate),
+        control.max_queued,
         control.changed_by,
     )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from rota.contract.store import Entry, Receipt
 from rota.model import lifecycle
 from rota.model.task import Lane, Spec, State, Task
 from rota.storage.following import free_keys, move_on
-from rota.storage.intake import Answered, Body, Decision, Holder, decide, receipts_of
+from rota.storage.intake import Answered, Body, Decision, Depth, Holder, decide, receipts_of
 from rota.storage.keeping import IDEMPOTENCY_TTL
 from rota.storage.moving import write_moves
 from rota.storage.records import as_decided, onto
@@ -20,7 +20,7 @@ from rota.storage.transaction import Transaction
 
 def submit(tx: Transaction, entries: Sequence[Entry], atomic: bool) -> list[Receipt]:
     """Hopeful for entries without ties: no id is known yet; else the insert breaks, and the batch is run again carefully."""
-    if not tx.careful and not any(_is_tied(entry) for entry in entries):
+    if not tx.careful and not any(_is_tied(entry) for entry in entries) and tx.depths.has_room_for(_tasks(entries)):
         _insert(tx, [entry.task for entry in entries], entries)
         return [Receipt(entry.task.id) for entry in entries]
     shelf = _Shelf(tx, entries)
@@ -31,6 +31,10 @@ def submit(tx: Transaction, entries: Sequence[Entry], atomic: bool) -> list[Rece
     _take_keys(tx, decision, seq_of)
     _depend(tx, decision, seq_of)
     return _replace(tx, decision) if decision.replaced else decision.receipts
+
+
+def _tasks(entries: Sequence[Entry]) -> Iterator[Task]:
+    return (entry.task for entry in entries)
 
 
 def _is_tied(entry: Entry) -> bool:
@@ -64,6 +68,7 @@ def _insert(tx: Transaction, records: Sequence[Task], entries: Sequence[Entry]) 
     tasks.INSERT.run(tx.connection, others)
     _make_findable(tx, findable)
     tx.moved.update(int(task.state) for task in records)
+    tx.depths.entered(records)
     tx.tell(partial(_tell, entries, records, seqs))
     return seqs
 
@@ -191,6 +196,9 @@ class _Shelf:
 
     def lane(self, task_id: bytes) -> Lane | None:
         return self._lanes.get(task_id)
+
+    def depth(self, group: str | None) -> Depth | None:
+        return self._tx.depths.of(group)
 
 
 def _bodies(tx: Transaction, entries: Sequence[Entry]) -> dict[bytes, Body]:

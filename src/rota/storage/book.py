@@ -9,6 +9,7 @@ from collections import Counter
 from sqlite3 import Connection
 
 from rota.model.task import Lane, State
+from rota.storage.depths import depths_in
 from rota.storage.statements import families, history, keys, places, tasks
 
 _UNENDED = tuple(state for state in State if not state.ended)
@@ -66,6 +67,8 @@ class Book:
         self.last_line = max(marks.get("line", 0), history.LAST_LINE.rows(connection)[0][0] or 0)
         self.counts = _counts(connection)
         self.unended = _unended(self.counts)
+        self.depths = depths_in(connection)
+        """Of the groups that have a limit."""
         self.waits: int = families.ALL.rows(connection)[0][0]
         """How many pairs of a task and one that it waits for there are."""
 

@@ -85,6 +85,7 @@ def _finish(tx: Transaction, finishes: Sequence[Finish]) -> None:
     write(tx, statements.FINISH, rows)
     tx.moved[State.RUNNING] -= len(finishes)
     tx.moved.update(int(c.state) for c in finishes)
+    tx.depths.finished(finishes)
 
 
 # --- keys

@@ -6,13 +6,14 @@ The decision is pure: a driver shows what it holds as a `Shelf`, inside its acce
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from rota.contract.store import Entry, Receipt
-from rota.model.errors import Conflict, NotFound, RotaError
+from rota.model.errors import Conflict, NotFound, Overloaded, RotaError
 from rota.model.task import Lane, State, Task
 
 
@@ -37,6 +38,17 @@ class Holder(NamedTuple):
     running: bool
 
 
+class Depth(NamedTuple):
+    """How many unended tasks a group may have, and has."""
+
+    limit: int
+    queued: int
+
+    @property
+    def room(self) -> int:
+        return max(0, self.limit - self.queued)
+
+
 class Shelf(Protocol):
     """What the store holds already, as far as the entries at hand ask for it."""
 
@@ -56,6 +68,10 @@ class Shelf(Protocol):
 
     def lane(self, task_id: bytes) -> Lane | None:
         """Of a task that it tells of otherwise. Asked for entries that are bound."""
+        ...
+
+    def depth(self, group: str | None) -> Depth | None:
+        """How deep the group is, and may be; None where it has no limit."""
         ...
 
 
@@ -113,6 +129,8 @@ class _Batch:
         self._ordered: set[str] = set()
         self._stands_for: dict[bytes, bytes] = {}
         """Ids of duplicates in this batch, and the task that each was answered with."""
+        self._entered: Counter[str | None] = Counter()
+        """Accepted tasks of this batch, by group."""
 
     def judge(self, entry: Entry) -> Receipt:
         receipt = self._receipt(entry)
@@ -133,6 +151,7 @@ class _Batch:
             or self._by_idempotency(entry)
             or self._by_unique_key(entry)
             or self._by_parents(entry)
+            or self._by_depth(entry)
             or Receipt(entry.task.id)
         )
 
@@ -175,6 +194,14 @@ class _Batch:
                 return Receipt(entry.task.id, refusal=_parent_not_found(parent))
         return None
 
+    def _by_depth(self, entry: Entry) -> Receipt | None:
+        """What it replaces still counts: whether that ends is known only once the batch is stored."""
+        group = entry.task.spec.lane.group
+        depth = self._shelf.depth(group)
+        if depth is None or self._entered[group] < depth.room:
+            return None
+        return Receipt(entry.task.id, refusal=_group_full(group, depth))
+
     def _sees(self, entry: Entry, task_id: bytes) -> bool:
         """Whether the entry's sender may know of the task. One that was removed by now is a secret to nobody."""
         if entry.bound is None:
@@ -200,6 +227,7 @@ class _Batch:
         self._lanes[task.id] = task.spec.lane
         if task.spec.after and self._is_stillborn(task):
             return
+        self._entered[task.spec.lane.group] += 1
         if task.spec.order_key is not None:
             self._line_up(task, task.spec.order_key)
         if task.spec.unique_key is not None:
@@ -274,6 +302,15 @@ def _parent_not_found(parent: bytes) -> RotaError:
         f"there is no task {UUID(bytes=parent)} to come after: it was never accepted, stands later in this batch, or was"
         " removed after its end",
         code="parent_not_found",
+    )
+
+
+def _group_full(group: str | None, depth: Depth) -> RotaError:
+    whose = f"the group {group!r}" if group else "those without a group"
+    return Overloaded(
+        f"{depth.queued} tasks of {whose} have not ended; the limit set for it is {depth.limit} (max_queued)."
+        " Come again when workers have caught up, give it more workers, or raise the limit",
+        code="queue_full",
     )
 
 

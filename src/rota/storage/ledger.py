@@ -33,6 +33,8 @@ _names = msgspec.msgpack.Decoder(frozenset[str]).decode
 
 
 def set_control(tx: Transaction, control: Control) -> None:
+    if control.scope is Scope.GROUP:
+        tx.depths.limit(control.name, control.max_queued)
     if control.sets_nothing:
         ledger.UNSET_CONTROL.run(tx.connection, of_scope=control.scope.value, of_name=control.name)
         return
@@ -51,6 +53,7 @@ def set_control(tx: Transaction, control: Control) -> None:
         key_rate_period=key_rate_period,
         changed_at=control.changed_at,
         changed_by=control.changed_by,
+        max_queued=control.max_queued,
     )
 
 
@@ -63,7 +66,7 @@ def _columns_of(rate: Rate | None) -> tuple[int | None, int | None]:
 
 
 def _control_of(row: Row) -> Control:
-    scope, name, paused, note, concurrency, count, period, key_count, key_period, changed_at, changed_by = row
+    scope, name, paused, note, concurrency, count, period, key_count, key_period, changed_at, changed_by, queued = row
     return Control(
         Scope(scope),
         name,
@@ -74,6 +77,7 @@ def _control_of(row: Row) -> Control:
         None if key_count is None else Rate(key_count, key_period),
         changed_at,
         changed_by,
+        queued,
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from sqlite3 import Connection
 from typing import NamedTuple
 
-from rota.contract.store import BatchCounts, Query
+from rota.contract.store import BatchCounts, GroupCounts, Query
 from rota.model.log import LogLine, Progress
 from rota.model.method import Method
 from rota.model.task import AttemptRecord, Lane, State, Task
@@ -107,10 +107,14 @@ class Look:
         states = {State(state): number for state, number, _ in found}
         return BatchCounts(name, states, min(created_at for *_, created_at in found))
 
-    def lane_counts(self) -> dict[Lane, dict[State, int]]:
-        counts: dict[Lane, dict[State, int]] = {}
-        for state, number, _, *lane in places.LANE_COUNTS.rows(self._connection):
-            counts.setdefault(Lane(*lane), {})[State(state)] = number
+    def group_counts(self, after: str | None, limit: int, names: Collection[str] | None) -> GroupCounts:
+        if names is None:
+            found = places.GROUP_COUNTS.rows(self._connection, after=after, limit=limit)
+        else:
+            found = places.NAMED_GROUP_COUNTS.rows(self._connection, [(name,) for name in names])
+        counts: GroupCounts = {}
+        for group, method, state, number in found:
+            counts.setdefault(group, {}).setdefault(method, {})[State(state)] = number
         return counts
 
     def place(self, lane: Lane, line: int, seq: int) -> int:

@@ -23,6 +23,7 @@ def write_moves(tx: Transaction, moves: Sequence[Move]) -> None:
     for move in moves:
         tx.moved[move.from_state] -= 1
         tx.moved[move.state] += 1
+    tx.depths.moved(moves)
     past = [attempt_row(move.past) for move in moves if move.past is not None]
     history.KEEP_ATTEMPT.run(tx.connection, past)
 

@@ -34,6 +34,10 @@ class Ledger:
     def controls(self) -> list[Control]:
         return [self._controls[place] for place in sorted(self._controls)]
 
+    def depth_limit(self, group: str) -> int | None:
+        control = self._controls.get((Scope.GROUP, group))
+        return control.max_queued if control is not None else None
+
     def add_token(self, token: TokenRecord) -> None:
         if any(known.name == token.name and known.revoked_at is None for known in self._tokens.values()):
             raise name_taken(token.name)

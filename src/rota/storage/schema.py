@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0002"
+VERSION = "0003"
 """The revision in `migrations/versions` that these tables are; revisions sort as text."""
 
 metadata = MetaData()
@@ -232,6 +232,7 @@ controls = Table(
     Column("key_rate_period", _Big),
     Column("changed_at", _Big, nullable=False),
     Column("changed_by", String, nullable=False),
+    Column("max_queued", _Big),
     sqlite_with_rowid=False,
 )
 

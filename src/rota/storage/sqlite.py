@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from rota.contract.store import Applied, AuditQuery, BatchCounts, Capabilities, Entry, Query, Receipt
+from rota.contract.store import (
+    ALL,
+    Applied,
+    AuditQuery,
+    BatchCounts,
+    Capabilities,
+    Entry,
+    GroupCounts,
+    Query,
+    Receipt,
+)
 from rota.life.clock import Clock, SystemClock
 from rota.model.audit import AuditRecord
 from rota.model.change import Change
@@ -265,8 +275,10 @@ class SqliteStore:
     async def points(self, since: int) -> list[Point]:
         return await self._read_ledger(ledger.points, since)
 
-    async def lane_counts(self) -> dict[Lane, dict[State, int]]:
-        return await self._read(Look.lane_counts)
+    async def group_counts(
+        self, after: str | None = None, limit: int = ALL, names: Collection[str] | None = None
+    ) -> GroupCounts:
+        return await self._read(lambda look: look.group_counts(after, limit, names))
 
     async def place(self, lane: Lane, line: int, seq: int) -> int:
         return await self._read(lambda look: look.place(lane, line, seq))

@@ -14,6 +14,8 @@ from sqlite3 import Connection
 from rota.model.lifecycle import Retention
 from rota.model.task import Lane, State, Task
 from rota.storage.book import Book
+from rota.storage.depths import MovingDepths
+from rota.storage.intake import Depth
 from rota.storage.rows import Row, task_of
 from rota.storage.statements import places, tasks
 
@@ -33,6 +35,7 @@ class Mark:
     gone: set[int]
     moved: Counter[int]
     waits: int
+    depths: dict[str, Depth | None]
     told: int
 
 
@@ -50,6 +53,7 @@ class Transaction:
         self.moved: Counter[int] = Counter()
         self.waits = book.waits
         """As `Book.waits`. While it is 0, an end has nothing to do with parents and children."""
+        self.depths = MovingDepths(connection, book.depths)
 
     def next_seqs(self, number: int) -> range:
         """Ordinals are never given twice, not even after a rollback."""
@@ -117,15 +121,24 @@ class Transaction:
     # --- the writer's part
 
     def mark(self) -> Mark:
-        return Mark(self._lanes.copy(), self._gone.copy(), self.moved.copy(), self.waits, len(self._told))
+        return Mark(
+            self._lanes.copy(),
+            self._gone.copy(),
+            self.moved.copy(),
+            self.waits,
+            self.depths.changed.copy(),
+            len(self._told),
+        )
 
     def back_to(self, mark: Mark) -> None:
         self._lanes, self._gone, self.moved, self.waits = mark.lanes, mark.gone, mark.moved, mark.waits
+        self.depths.changed = mark.depths
         self._numbers = {lane: number for number, lane in self._lanes.items() if number not in self._gone}
         self._unwritten = []
         del self._told[mark.told :]
 
     def settle(self) -> None:
         self._book.settle(self._lanes, self._gone, self.moved, self.waits)
+        self.depths.settle()
         for tell in self._told:
             tell()

@@ -55,6 +55,8 @@ def control_facts(control: Control) -> dict[str, object]:
     for name, rate in (("rate", control.rate), ("key_rate", control.key_rate)):
         if rate is not None:
             facts[name] = _rate(rate)
+    if control.max_queued is not None:
+        facts["max_queued"] = control.max_queued
     return facts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rota.model.errors import InvalidInput
 from rota.transport.caller import Caller
+from rota.transport.group_cursor import LARGEST_PAGE, read_group_cursor, write_group_cursor
 from rota.transport.verbs import UNSET
 from rota.wire.codec import check_id
 from rota.wire.codec_house import (
@@ -35,11 +36,15 @@ async def read_batch(caller: Caller, body: house.ReadBatch, _: int) -> pb.Frame:
     return frame
 
 
-async def list_groups(caller: Caller, _body: house.ListGroups, _: int) -> pb.Frame:
+async def list_groups(caller: Caller, body: house.ListGroups, _: int) -> pb.Frame:
+    limit = min(body.limit or LARGEST_PAGE, LARGEST_PAGE)
+    views = await caller.verbs.groups(read_group_cursor(body.cursor) if body.cursor else None, limit)
     frame = pb.Frame()
     frame.groups.SetInParent()
-    for view in await caller.verbs.groups():
+    for view in views:
         write_group(view, frame.groups.groups.add())
+    if len(views) == limit:
+        frame.groups.cursor = write_group_cursor(views[-1].name)
     return frame
 
 
@@ -61,6 +66,7 @@ async def set_control(caller: Caller, body: house.SetControl, _: int) -> pb.Fram
         concurrency=(body.concurrency or None) if body.HasField("concurrency") else UNSET,
         rate=read_rate(body.rate, "rate") if body.HasField("rate") else UNSET,
         key_rate=read_rate(body.key_rate, "key_rate") if body.HasField("key_rate") else UNSET,
+        max_queued=(body.max_queued or None) if body.HasField("max_queued") else UNSET,
     )
     frame = pb.Frame()
     write_control(control, frame.control)

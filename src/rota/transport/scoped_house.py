@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rota.access.grant import Grant
+from rota.contract.store import ALL
 from rota.engine.engine import Engine
 from rota.engine.gauges import Figures
 from rota.model.control import Control, Scope
@@ -37,8 +38,8 @@ class ScopedHouse:
             if (method.name, method.version) in offered
         ]
 
-    async def groups(self) -> list[GroupView]:
-        return await self._engine.groups(self._grant.groups or frozenset())
+    async def groups(self, after: str | None = None, limit: int = ALL) -> list[GroupView]:
+        return await self._engine.groups(after, limit, self._grant.groups or frozenset())
 
     async def controls(self) -> list[Control]:
         """Those of the groups; what is set for the node or a method is not this token's affair."""

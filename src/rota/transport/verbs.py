@@ -16,7 +16,7 @@ from rota.access.audit import Recorder
 from rota.access.grant import Grant
 from rota.access.token_book import TokenBook
 from rota.contract.door import WaiterDoor
-from rota.contract.store import AuditQuery, BatchCounts, Query, Receipt
+from rota.contract.store import ALL, AuditQuery, BatchCounts, Query, Receipt
 from rota.engine.engine import Details, Engine
 from rota.engine.gauges import Figures
 from rota.model.audit import AuditRecord
@@ -134,8 +134,16 @@ class Verbs:
     async def methods(self) -> list[tuple[Method, int]]:
         return await self._house.methods()
 
-    async def groups(self) -> list[GroupView]:
-        return await self._house.groups()
+    async def groups(self, after: str | None = None, limit: int = ALL) -> list[GroupView]:
+        """By name, from after one, up to `limit`. The tasks without a group come first; their name is empty."""
+        return await self._house.groups(after, limit)
+
+    async def group(self, name: str | None) -> GroupView:
+        """A group is a label: one that nothing bears yet is an empty one. Raises NotFound where the token does not see it."""
+        if not self.grant.sees(name):
+            raise NotFound(f"no group {name or '-'!r}"[:200], code="group_not_found")
+        found = await self.engine.groups(only=[name or ""])
+        return found[0] if found else GroupView(name)
 
     async def controls(self) -> list[Control]:
         return await self._house.controls()
@@ -164,9 +172,11 @@ class Verbs:
         concurrency: int | Unset | None = UNSET,
         rate: Rate | Unset | None = UNSET,
         key_rate: Rate | Unset | None = UNSET,
+        max_queued: int | Unset | None = UNSET,
     ) -> Control:
         """What is UNSET stays as it is; None takes a limit away. Answers what is set now. Raises InvalidInput, Forbidden."""
-        all_said = {"paused": paused, "note": note, "concurrency": concurrency, "rate": rate, "key_rate": key_rate}
+        limits = {"concurrency": concurrency, "rate": rate, "key_rate": key_rate, "max_queued": max_queued}
+        all_said = {"paused": paused, "note": note, **limits}
         said: dict[str, Any] = {key: value for key, value in all_said.items() if value is not UNSET}
         action = audited.control_action(scope, said)
         with audited.refusal(self.record, action, name, self.grant):

@@ -79,6 +79,7 @@ def write_control(control: Control, message: pb.Control) -> None:
     message.paused = control.paused
     message.note = control.note
     message.concurrency = control.concurrency or 0
+    message.max_queued = control.max_queued or 0
     message.changed_at = control.changed_at
     message.changed_by = control.changed_by
     for rate, place in ((control.rate, message.rate), (control.key_rate, message.key_rate)):

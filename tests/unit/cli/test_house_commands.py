@@ -125,13 +125,17 @@ def test_one_scope_is_named(rota_here: Rota, client: ScriptedClient, words: list
 
 def test_limits_are_set_and_taken_away(rota_here: Rota, client: ScriptedClient) -> None:
     rota_here("groups", "limit", "mail", "--concurrency", "4", "--rate", "100/m", "--key-rate", "none")
-    rota_here("groups", "limit", "mail", "--concurrency", "none")
+    rota_here("groups", "limit", "mail", "--concurrency", "none", "--max-queued", "7")
+    rota_here("groups", "limit", "mail", "--max-queued", "none")
     assert [limits for *_, limits in client.submitted] == [
-        {"concurrency": 4, "rate": "100/m", "key_rate": None}, {"concurrency": None},
+        {"concurrency": 4, "rate": "100/m", "key_rate": None}, {"concurrency": None, "max_queued": 7},
+        {"max_queued": None},
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [[], ["--concurrency", "0"], ["--concurrency", "-1"], ["--concurrency", "many"]])
+@pytest.mark.parametrize(
+    "words", [[], ["--concurrency", "0"], ["--concurrency", "-1"], ["--concurrency", "many"], ["--max-queued", "0"]]
+)
 def test_a_limit_that_cannot_be_is_refused(rota_here: Rota, client: ScriptedClient, words: list[str]) -> None:
     assert rota_here("groups", "limit", "mail", *words).code == 2
     assert client.submitted == []

@@ -20,6 +20,10 @@ SECOND = 1_000_000
     ("control", "path", "code"),
     [
         (Control(Scope.NODE, "n"), "name", "invalid_name"),
+        (Control(Scope.NODE, max_queued=5), "max_queued", "group_only"),
+        (Control(Scope.METHOD, "m", max_queued=5), "max_queued", "group_only"),
+        (Control(Scope.GROUP, "g", max_queued=0), "max_queued", "out_of_range"),
+        (Control(Scope.GROUP, "g", max_queued=10**10), "max_queued", "out_of_range"),
         (Control(Scope.METHOD, ""), "name", "invalid_name"),
         (Control(Scope.GROUP, "a\u202eb", paused=True), "name", "invalid_name"),
         (Control(Scope.NODE, concurrency=0), "concurrency", "out_of_range"),
@@ -243,3 +247,15 @@ async def test_a_worker_with_a_lease_on_a_restart_counts_for_its_group(rig: Rig)
     views = {view.name: view for view in await again.engine.groups()}
     assert (views["g"].busy, views["g"].workers) == (1, 1)
     await again.engine.stop()
+
+
+async def test_a_limit_of_depth_refuses_and_holds_nothing_back(rig: Rig) -> None:
+    worker = await rig.worker("m", groups=("g",), slots=4)
+    await rig.engine.set_control(Control(Scope.GROUP, "g", max_queued=2))
+    receipts = await rig.receipts("m", count=3, options=Options(group="g"))
+    assert [receipt.refusal.code if receipt.refusal else "" for receipt in receipts] == ["", "", "queue_full"]
+    for ref in await worker.gets(2):
+        await worker.report(ref)
+    receipts = await rig.receipts("m", count=3, options=Options(group="g"))
+    assert [receipt.refusal is None for receipt in receipts] == [True, True, False]
+    assert len(await worker.gets(2)) == 2

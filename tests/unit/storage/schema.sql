@@ -43,6 +43,7 @@ CREATE TABLE controls (
 	key_rate_period INTEGER, 
 	changed_at INTEGER NOT NULL, 
 	changed_by VARCHAR NOT NULL, 
+	max_queued INTEGER, 
 	PRIMARY KEY (scope, name)
 )
  WITHOUT ROWID

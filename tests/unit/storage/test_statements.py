@@ -13,7 +13,7 @@ from rota.storage.statements import changes, families, history, keys, ledger, pl
 from rota.storage.statements.sql import DIALECT, SMALL, Many, Packed, PackedMany, Statement
 
 NOUNS = (changes, families, history, keys, ledger, places, searching, tasks)
-SCANNING = {"DUE_COUNTS", "READY_COUNT", "LANE_COUNTS"}
+SCANNING = {"DUE_COUNTS", "READY_COUNT", "GROUP_COUNTS", "NAMED_GROUP_COUNTS", "GROUP_DEPTH", "GROUP_DEPTHS"}
 """They count: two when a store opens, one for a person's view; each from an index."""
 
 

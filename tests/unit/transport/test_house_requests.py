@@ -11,7 +11,7 @@ from rota.access.policy import Policy
 from rota.access.tokens import Token, Tokens
 from rota.client.client import AsyncClient
 from rota.client.house_views import RateView
-from rota.model.errors import Conflict, Forbidden, InvalidInput, NotFound, WaitTimeout
+from rota.model.errors import Conflict, Forbidden, InvalidInput, NotFound, Overloaded, WaitTimeout
 from rota.transport.local import LocalDoor
 from rota.wire.v1 import house_pb2 as house
 from rota.wire.v1 import link_pb2 as pb
@@ -168,6 +168,42 @@ async def test_limits_stay_until_they_are_taken_away(client: AsyncClient) -> Non
     ]
     await client.limit("group", "mail", rate=None, key_rate=None)
     assert await client.controls() == []
+
+
+async def test_the_depth_of_a_group_is_limited_and_the_limit_taken_away(client: AsyncClient) -> None:
+    assert (await client.limit("group", "mail", max_queued=1)).max_queued == 1
+    assert [(c.name, c.max_queued, c.concurrency) for c in await client.controls()] == [("mail", 1, None)]
+    await client.submit("m", group="mail")
+    with pytest.raises(Overloaded, match=r"'mail'.*limit.*1") as caught:
+        await client.submit("m", group="mail")
+    assert caught.value.code == "queue_full"
+    await client.submit("m", group="other")
+    assert (await client.limit("group", "mail", max_queued=None)).max_queued is None
+    await client.submit("m", group="mail")
+    for scope, name in (("node", ""), ("method", "m")):
+        with pytest.raises(InvalidInput) as refused:
+            await client.limit(scope, name, max_queued=1)
+        assert [(fault.path, fault.code) for fault in refused.value.errors] == [("max_queued", "group_only")]
+    with pytest.raises(InvalidInput):
+        await client.limit("group", "mail", max_queued=0)
+
+
+async def test_groups_come_page_by_page(client: AsyncClient) -> None:
+    for n in range(5):
+        await client.pause("group", f"g{n}")
+    names = ["", *(f"g{n}" for n in range(5))]
+    said: list[str] = []
+    groups, cursor = await client.groups_page(limit=2)
+    while cursor:
+        said += [group.name for group in groups]
+        groups, cursor = await client.groups_page(cursor, 2)
+    assert [*said, *(group.name for group in groups)] == names
+    for n in range(5, 450):
+        await client.pause("group", f"g{n}")
+    assert len(await client.groups()) == 451
+    with pytest.raises(InvalidInput) as refused:
+        await client.groups_page("not a cursor")
+    assert refused.value.errors[0].code == "invalid_cursor"
 
 
 async def test_groups_are_told_with_their_depth_and_what_is_set(node: Node, client: AsyncClient) -> None:

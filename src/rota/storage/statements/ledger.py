@@ -18,6 +18,10 @@ SET_CONTROL = Statement(_set.prefix_with("OR REPLACE", dialect="sqlite"))
 UNSET_CONTROL = Statement(delete(controls).where(c.scope == bindparam("of_scope"), c.name == bindparam("of_name")))
 CONTROLS = Packed(select(controls).order_by(c.scope, c.name))
 
+_limited = and_(c.scope == literal_column("'group'"), c.max_queued.is_not(None))
+DEPTH_LIMITS = Statement(select(c.name, c.max_queued).where(_limited))
+"""Of groups, by name."""
+
 # --- tokens
 
 ADD_TOKEN = Statement(insert(tokens).values({column.name: bindparam(column.name) for column in t}))

@@ -57,8 +57,32 @@ _by_lane = union_all(
     .join(tasks, _t.seq == _waiting.c.seq)
     .group_by(_t.lane),
 ).subquery("by_lane")
-LANE_COUNTS = Packed(select(_by_lane.c.state, _by_lane.c.number, *n).join(lanes, n.number == _by_lane.c.lane))
-"""Unended tasks."""
+_group = func.coalesce(n.group, literal_column("''"))
+_in_groups = _by_lane.join(lanes, n.number == _by_lane.c.lane)
+_number = func.sum(_by_lane.c.number).label("number")
+_counts = select(_group.label("name"), n.method, _by_lane.c.state, _number).select_from(_in_groups)
+_after = bindparam("after")
+_ranked = (
+    _counts.add_columns(func.dense_rank().over(order_by=_group).label("place"))
+    .where(or_(_after.is_(null()), _group > _after))
+    .group_by(_group, n.method, _by_lane.c.state)
+    .subquery("ranked")
+)
+GROUP_COUNTS = Packed(
+    select(_ranked.c.name, _ranked.c.method, _ranked.c.state, _ranked.c.number)
+    .where(_ranked.c.place <= bindparam("limit"))
+    .order_by(_ranked.c.name, _ranked.c.method, _ranked.c.state)
+)
+"""Unended tasks by group, method and state, of the first groups after one."""
+_given = given_rows(n.group)
+NAMED_GROUP_COUNTS = PackedMany(
+    _counts.join(_given, _group == _given.c.group).group_by(_group, n.method, _by_lane.c.state), 1
+)
+GROUP_DEPTHS = Statement(select(_group, func.sum(_by_lane.c.number)).select_from(_in_groups).group_by(_group))
+GROUP_DEPTH = Statement(
+    select(func.sum(_by_lane.c.number)).select_from(_in_groups).where(_group == bindparam("of_group"))
+)
+"""Unended tasks by group; the empty name: those without one."""
 
 _given = given_rows(tasks.c.seq)
 _passing = tasks.c.lane < literal_column("0")

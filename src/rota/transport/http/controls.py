@@ -1,4 +1,4 @@
-"""What is set for the node, a group or a method: pause, limits of concurrency, limits of rate."""
+"""What is set for the node, a group or a method: pause, limits of concurrency, of rate, and of a group's depth."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ class ControlView(Struct, frozen=True):
     concurrency: Annotated[int | None, Meta(description="Tasks of the scope that run at once.")]
     rate: Annotated[RateView | None, Meta(description="Starts of the scope.")]
     key_rate: Annotated[RateView | None, Meta(description="Starts for each concurrency key in it.")]
+    max_queued: Annotated[
+        int | None, Meta(description="Tasks of the group that have not ended; more are refused as `queue_full`.")
+    ]
     changed_at: Instant | None
     changed_by: str
 
@@ -54,6 +57,11 @@ class LimitsBody(Struct, forbid_unknown_fields=True, frozen=True):
     concurrency: Annotated[int, Meta(ge=1, le=1000000)] | UnsetType | None = UNSET
     rate: RateView | UnsetType | None = UNSET
     key_rate: RateView | UnsetType | None = UNSET
+    max_queued: (
+        Annotated[int, Meta(ge=1, le=1_000_000_000, description="For a group only: tasks that have not ended.")]
+        | UnsetType
+        | None
+    ) = UNSET
 
 
 def control_view(control: Control) -> ControlView:
@@ -65,6 +73,7 @@ def control_view(control: Control) -> ControlView:
         control.concurrency,
         _rate_view(control.rate),
         _rate_view(control.key_rate),
+        control.max_queued,
         instant_or_none(control.changed_at or None),
         control.changed_by,
     )
@@ -98,13 +107,14 @@ def _resume(scope: Scope) -> Handler:
 def _limit(scope: Scope) -> Handler:
     async def handle(request: Request) -> Reply:
         body: LimitsBody = request.body
-        if (body.concurrency, body.rate, body.key_rate) == (UNSET, UNSET, UNSET):
-            raise InvalidInput.at("", "missing_field", "the body says none of concurrency, rate, key_rate")
+        if (body.concurrency, body.rate, body.key_rate, body.max_queued) == (UNSET, UNSET, UNSET, UNSET):
+            raise InvalidInput.at("", "missing_field", "the body says none of concurrency, rate, key_rate, max_queued")
         return _shown(
             await request.verbs.set_control(
                 scope,
                 control_name(scope, request.path.get("name", "")),
-                concurrency=verbs.UNSET if isinstance(body.concurrency, UnsetType) else body.concurrency,
+                concurrency=_count(body.concurrency),
+                max_queued=_count(body.max_queued),
                 rate=_rate(body.rate),
                 key_rate=_rate(body.key_rate),
             )
@@ -115,6 +125,10 @@ def _limit(scope: Scope) -> Handler:
 
 def _shown(control: Control) -> Reply:
     return Reply(control_view(control))
+
+
+def _count(said: int | UnsetType | None) -> int | verbs.Unset | None:
+    return verbs.UNSET if isinstance(said, UnsetType) else said
 
 
 def _rate(said: RateView | UnsetType | None) -> Rate | verbs.Unset | None:

@@ -8,8 +8,8 @@ from msgspec import Meta, Struct
 
 from rota.model.control import Scope
 from rota.model.errors import NotFound
-from rota.model.group import GroupView
 from rota.model.names import check_name
+from rota.transport.group_cursor import LARGEST_PAGE, MAX_CURSOR, read_group_cursor, write_group_cursor
 from rota.transport.http.controls import NO_GROUP, PauseBody
 from rota.transport.http.house_views import (
     Group,
@@ -29,6 +29,13 @@ from rota.transport.http.task_calls import NoBody
 
 class ListWorkers(Struct, forbid_unknown_fields=True, frozen=True):
     all: Annotated[bool, Meta(description="Those gone within the last day, too.")] = False
+
+
+class ListGroups(Struct, forbid_unknown_fields=True, frozen=True):
+    """Which page."""
+
+    limit: Annotated[int, Meta(ge=1, le=LARGEST_PAGE)] = LARGEST_PAGE
+    cursor: Annotated[str, Meta(max_length=MAX_CURSOR)] | None = None
 
 
 async def list_methods(request: Request) -> Reply:
@@ -51,17 +58,16 @@ async def get_method(request: Request) -> Reply:
 
 
 async def list_groups(request: Request) -> Reply:
-    return Reply(Groups([group_view(group) for group in await request.verbs.groups()]))
+    asked: ListGroups = request.query
+    after = None if asked.cursor is None else read_group_cursor(asked.cursor)
+    groups = await request.verbs.groups(after, asked.limit)
+    more = write_group_cursor(groups[-1].name) if len(groups) == asked.limit else None
+    return Reply(Groups([group_view(group) for group in groups], more))
 
 
 async def get_group(request: Request) -> Reply:
-    """A group is a label: one that nothing bears yet is an empty one, unless the token does not reach it."""
     said = request.path["name"]
-    name = None if said == NO_GROUP else check_name(said, "name")
-    found = next((group for group in await request.verbs.groups() if group.name == name), None)
-    if found is None and not request.verbs.grant.sees(name):
-        raise NotFound(f"no group {said[:100]!r}", code="group_not_found")
-    return Reply(group_view(found or GroupView(name)))
+    return Reply(group_view(await request.verbs.group(None if said == NO_GROUP else check_name(said, "name"))))
 
 
 async def list_workers(request: Request) -> Reply:
@@ -108,7 +114,17 @@ _DRAIN = "It finishes what it has and is given nothing more. It stays connected,
 ROUTES = [
     Route("GET", "/methods", READERS, list_methods, "All methods", "methods", {200: Methods}),
     Route("GET", "/methods/{name}", READERS, get_method, "One method", "methods", {200: MethodDetail}, (404,)),
-    Route("GET", "/groups", READERS, list_groups, "All groups", "groups", {200: Groups}),
+    Route(
+        "GET",
+        "/groups",
+        READERS,
+        list_groups,
+        "List groups by name, the tasks without a group first",
+        "groups",
+        {200: Groups},
+        (422,),
+        query=ListGroups,
+    ),
     Route("GET", "/groups/{name}", READERS, get_group, "One group", "groups", {200: Group}, (404, 422)),
     Route(
         "GET", "/workers", READERS, list_workers, "All workers", "workers", {200: Workers}, (422,), query=ListWorkers

@@ -60,7 +60,10 @@ class Group(Struct, frozen=True):
 
 
 class Groups(Struct, frozen=True):
+    """By name; the tasks without a group come first."""
+
     groups: list[Group]
+    cursor: Annotated[str | None, Meta(description="Ask again with it for the next page; null: there is none.")]
 
 
 class LoadView(Struct, frozen=True):

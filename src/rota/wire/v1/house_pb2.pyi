@@ -132,7 +132,7 @@ class Rate(_message.Message):
     def __init__(self, count: _Optional[int] = ..., period: _Optional[int] = ...) -> None: ...
 
 class Control(_message.Message):
-    __slots__ = ("scope", "name", "paused", "note", "concurrency", "rate", "key_rate", "changed_at", "changed_by")
+    __slots__ = ("scope", "name", "paused", "note", "concurrency", "rate", "key_rate", "changed_at", "changed_by", "max_queued")
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
@@ -142,6 +142,7 @@ class Control(_message.Message):
     KEY_RATE_FIELD_NUMBER: _ClassVar[int]
     CHANGED_AT_FIELD_NUMBER: _ClassVar[int]
     CHANGED_BY_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUEUED_FIELD_NUMBER: _ClassVar[int]
     scope: str
     name: str
     paused: bool
@@ -151,7 +152,8 @@ class Control(_message.Message):
     key_rate: Rate
     changed_at: int
     changed_by: str
-    def __init__(self, scope: _Optional[str] = ..., name: _Optional[str] = ..., paused: bool = ..., note: _Optional[str] = ..., concurrency: _Optional[int] = ..., rate: _Optional[_Union[Rate, _Mapping]] = ..., key_rate: _Optional[_Union[Rate, _Mapping]] = ..., changed_at: _Optional[int] = ..., changed_by: _Optional[str] = ...) -> None: ...
+    max_queued: int
+    def __init__(self, scope: _Optional[str] = ..., name: _Optional[str] = ..., paused: bool = ..., note: _Optional[str] = ..., concurrency: _Optional[int] = ..., rate: _Optional[_Union[Rate, _Mapping]] = ..., key_rate: _Optional[_Union[Rate, _Mapping]] = ..., changed_at: _Optional[int] = ..., changed_by: _Optional[str] = ..., max_queued: _Optional[int] = ...) -> None: ...
 
 class ListControls(_message.Message):
     __slots__ = ()
@@ -164,7 +166,7 @@ class Controls(_message.Message):
     def __init__(self, controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ...) -> None: ...
 
 class SetControl(_message.Message):
-    __slots__ = ("scope", "name", "paused", "note", "concurrency", "rate", "key_rate")
+    __slots__ = ("scope", "name", "paused", "note", "concurrency", "rate", "key_rate", "max_queued")
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
@@ -172,6 +174,7 @@ class SetControl(_message.Message):
     CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     RATE_FIELD_NUMBER: _ClassVar[int]
     KEY_RATE_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUEUED_FIELD_NUMBER: _ClassVar[int]
     scope: str
     name: str
     paused: bool
@@ -179,17 +182,24 @@ class SetControl(_message.Message):
     concurrency: int
     rate: Rate
     key_rate: Rate
-    def __init__(self, scope: _Optional[str] = ..., name: _Optional[str] = ..., paused: bool = ..., note: _Optional[str] = ..., concurrency: _Optional[int] = ..., rate: _Optional[_Union[Rate, _Mapping]] = ..., key_rate: _Optional[_Union[Rate, _Mapping]] = ...) -> None: ...
+    max_queued: int
+    def __init__(self, scope: _Optional[str] = ..., name: _Optional[str] = ..., paused: bool = ..., note: _Optional[str] = ..., concurrency: _Optional[int] = ..., rate: _Optional[_Union[Rate, _Mapping]] = ..., key_rate: _Optional[_Union[Rate, _Mapping]] = ..., max_queued: _Optional[int] = ...) -> None: ...
 
 class ListGroups(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("limit", "cursor")
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    cursor: str
+    def __init__(self, limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class Groups(_message.Message):
-    __slots__ = ("groups",)
+    __slots__ = ("groups", "cursor")
     GROUPS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     groups: _containers.RepeatedCompositeFieldContainer[Group]
-    def __init__(self, groups: _Optional[_Iterable[_Union[Group, _Mapping]]] = ...) -> None: ...
+    cursor: str
+    def __init__(self, groups: _Optional[_Iterable[_Union[Group, _Mapping]]] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class Group(_message.Message):
     __slots__ = ("name", "tasks", "methods", "workers", "slots", "busy", "control", "submit_rate", "finish_rate")
