@@ -17,6 +17,7 @@ import msgspec
 import psutil
 import pytest
 
+from rota.life import keyring
 from rota.model.errors import InvalidInput
 from rota.wire.v1 import link_pb2 as pb
 from rota.worker.processes import nursery
@@ -351,6 +352,21 @@ async def test_processes_that_never_come_up_fail_what_waits_for_them(
         assert failed.error.message == (
             "no process could be started for the handler: it ended with exit code 5 before it was ready"
         )
+
+
+async def test_seal_keys_that_cannot_be_read_fail_what_waits_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROTA_SEAL_KEYS", raising=False)
+    monkeypatch.setenv("ROTA_SEAL_KEY_FILE", "/nowhere/seal.keys")
+    before = keyring.use(None)
+    try:
+        node = ScriptedNode()
+        async with at_work(node, handlers.double):
+            node.give(1, "double", b"2")
+            failed = await node.result(1)
+            assert failed.verdict == pb.RAISED
+            assert "the seal key file /nowhere/seal.keys cannot be read" in failed.error.message
+    finally:
+        keyring.use(before)
 
 
 # ---------------------------------------------------------------- stops

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from rota.life import keyring
 from rota.life.clock import Clock, base_of
+from rota.model.errors import SealError
 from rota.worker.processes.limits import Limits
 from rota.worker.processes.messages import Hello
 from rota.worker.processes.methods import Methods
@@ -49,12 +50,11 @@ class Nursery:
     def start(self) -> None:
         limits, methods, level = self._limits, self._methods, logging.getLogger().level
         main = main_module() if any(origin.module == "__main__" for origin in methods.origins) else ("", "")
-        hello = Hello(
-            base_of(self._clock), sys.argv, *main, list(limits.targets), limits.max_memory, level, keyring.lines()
-        )
         try:
+            keys = keyring.lines()
+            hello = Hello(base_of(self._clock), sys.argv, *main, list(limits.targets), limits.max_memory, level, keys)
             child = ChildProcess(self._loop, hello, self._rung, self._died)
-        except OSError as error:
+        except (OSError, SealError) as error:
             self.failed(f"no process could be started: {error}")
             return
         child.offer(methods.origins)
