@@ -1,4 +1,4 @@
-"""Handlers that do everything to let a secret out that stands in the variable named by `name`."""
+"""Handlers that do everything to let a secret out: one in the variable named by `name`, or one that came sealed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from rota import App, Cancel, Context, Retry, Secret
 app = App()
 
 
-def _leak(ctx: Context, name: str, how: str) -> None:
-    secret = os.environ.get(name, "(it is not there)")
+def _known(name: str) -> str:
+    return os.environ.get(name, "(it is not there)")
+
+
+def _leak(ctx: Context, secret: str, how: str) -> None:
     ctx.progress(0.5, f"note {secret}")
     ctx.log.info("ctx.log %s", secret)
     logging.getLogger("handler").warning("logging %s", secret)
@@ -25,17 +28,17 @@ def _leak(ctx: Context, name: str, how: str) -> None:
 
 @app.task
 def in_thread(ctx: Context, name: str, how: str) -> None:
-    _leak(ctx, name, how)
+    _leak(ctx, _known(name), how)
 
 
 @app.task
 async def in_loop(ctx: Context, name: str, how: str) -> None:
-    _leak(ctx, name, how)
+    _leak(ctx, _known(name), how)
 
 
 @app.task(isolation="process")
 def in_process(ctx: Context, name: str, how: str) -> None:
-    _leak(ctx, name, how)
+    _leak(ctx, _known(name), how)
 
 
 @app.task(isolation="process")
@@ -51,32 +54,19 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-def _leak_opened(ctx: Context, password: Secret[str], how: str) -> None:
-    secret = password.reveal()
-    ctx.progress(0.5, f"note {secret}")
-    ctx.log.info("ctx.log %s", secret)
-    logging.getLogger("handler").warning("logging %s", secret)
-    if how == "raise":
-        raise ValueError(f"raised {secret}")
-    if how == "retry":
-        raise Retry(after=0, message=f"retry {secret}")
-    if how == "cancel":
-        raise Cancel(f"cancel {secret}")
-
-
 @app.task
 def sealed_in_thread(ctx: Context, password: Secret[str], how: str) -> None:
-    _leak_opened(ctx, password, how)
+    _leak(ctx, password.reveal(), how)
 
 
 @app.task
 async def sealed_in_loop(ctx: Context, password: Secret[str], how: str) -> None:
-    _leak_opened(ctx, password, how)
+    _leak(ctx, password.reveal(), how)
 
 
 @app.task(isolation="process")
 def sealed_in_process(ctx: Context, password: Secret[str], how: str) -> None:
-    _leak_opened(ctx, password, how)
+    _leak(ctx, password.reveal(), how)
 
 
 @app.task(isolation="process")

@@ -89,11 +89,23 @@ class Filters:
         return any(self.wanted().values())
 
 
+def beginning(cursor: str) -> str:
+    """As the client wants it: nothing for the first page."""
+    return "" if cursor == "start" else cursor
+
+
 def check_limit(limit: int, most: int) -> None:
     """Raises InvalidInput."""
     if not 1 <= limit <= most:
         raise InvalidInput.at("--limit", "out_of_range", f"{limit} is not from 1 to {human.number(most)}")
 
 
+CursorFlag = Annotated[
+    str | None,
+    Parameter(
+        help="One page only: start, or where the page before it ended; where the next one begins goes to stderr.",
+        metavar="CURSOR",
+    ),
+]
 FilterFlags = Annotated[Filters | None, Parameter(name="*")]
 NO_FILTERS = Filters()

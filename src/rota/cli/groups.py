@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from rota.cli import exits, human
 from rota.cli.command import command
-from rota.cli.filters import check_limit
+from rota.cli.filters import CursorFlag, beginning, check_limit
 from rota.cli.output import Output
 from rota.cli.reach import reach
 from rota.cli.values import value_of
@@ -34,13 +34,7 @@ def list_groups(
     out: Output,
     *,
     limit: Annotated[int | None, Parameter(help="A page of so many, up to 200; default: all.", metavar="N")] = None,
-    cursor: Annotated[
-        str | None,
-        Parameter(
-            help="One page only: start, or where the page before it ended; where the next one begins goes to stderr.",
-            metavar="CURSOR",
-        ),
-    ] = None,
+    cursor: CursorFlag = None,
 ) -> int:
     """List groups: depth, workers, rates, and what is set.
 
@@ -49,7 +43,7 @@ def list_groups(
     """
     if limit is not None or cursor is not None:
         check_limit(PAGE if limit is None else limit, PAGE)
-        return _one_page(settings, out, "" if cursor in (None, "start") else cursor or "", limit or PAGE)
+        return _one_page(settings, out, beginning(cursor or "start"), limit or PAGE)
     with reach(settings) as client:
         groups = client.groups()
         others = [control for control in client.controls() if control.scope != "group"]

@@ -33,7 +33,8 @@ def value(
 ) -> int:
     """Seal a secret, and print what to put into params.
 
-    It is read from stdin, or asked for. It opens for this method only, with a key that its workers have. The end of the line is not part of the secret.
+    It is read from stdin, or asked for; the end of the line is not part of it. It opens for this method only, with a key
+    that its workers have.
     """
     from rota.life.sealing import PARAMS, seal
 

@@ -9,12 +9,9 @@ from rota.model.errors import RefusesToStart, SealError
 
 def use_seal_keys(settings: WorkerSettings) -> None:
     """Before anything is sealed or opened. Raises RefusesToStart (`bad_seal_key`) for keys that cannot be used."""
-    if settings.seal_keys is not None and settings.seal_key_file is not None:
-        raise RefusesToStart("both ROTA_SEAL_KEYS and a seal key file are given; take one away", code="bad_seal_key")
     try:
-        if settings.seal_key_file is not None:
-            keyring.use(keyring.read_key_file(settings.seal_key_file))
-        elif settings.seal_keys is not None:
-            keyring.use(keyring.read_keys(settings.seal_keys))
+        given = keyring.keys_given(settings.seal_keys, settings.seal_key_file)
     except SealError as error:
         raise RefusesToStart(error.detail, code=error.code) from None
+    if given is not None:
+        keyring.use(given)

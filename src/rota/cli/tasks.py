@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from rota.cli import exits, human
 from rota.cli.command import command
-from rota.cli.filters import NO_FILTERS, FilterFlags, check_limit
+from rota.cli.filters import NO_FILTERS, CursorFlag, FilterFlags, beginning, check_limit
 from rota.cli.ids import Id, read_ids
 from rota.cli.output import Output
 from rota.cli.portrait import draw, hints_for, summary
@@ -58,13 +58,7 @@ def list_tasks(
     filters: FilterFlags = None,
     limit: Annotated[int, Parameter(help="At most so many; default 50.", metavar="N")] = 50,
     all_: Annotated[bool, Parameter(name="--all", negative="", help="All of them, without a limit.")] = False,
-    cursor: Annotated[
-        str | None,
-        Parameter(
-            help="One page only: start, or where the page before it ended; where the next one begins goes to stderr.",
-            metavar="CURSOR",
-        ),
-    ] = None,
+    cursor: CursorFlag = None,
 ) -> int:
     """List tasks, newest first."""
     wanted = (filters or NO_FILTERS).wanted()
@@ -86,7 +80,7 @@ def list_tasks(
 
 def _one_page(client: Client, wanted: Filter, cursor: str, limit: int, out: Output) -> int:
     """For scripts that go on from where they were. Where the next page begins is told on stderr."""
-    tasks, following = client.page("" if cursor == "start" else cursor, limit, wanted)
+    tasks, following = client.page(beginning(cursor), limit, wanted)
     if out.json:
         for task in tasks:
             out.value(value_of(task))

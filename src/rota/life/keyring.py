@@ -9,7 +9,6 @@ What is sealed is bound to the use it was made for (a method's params, or its re
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 import secrets
@@ -79,7 +78,7 @@ class Keyring:
                 code="unknown_seal_key",
             )
         try:
-            raw = base64.urlsafe_b64decode(sealed.body + "=" * (-len(sealed.body) % 4))
+            raw = _raw(sealed.body)
             return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(sealed.kid, use))
         except Exception:
             raise SealError(
@@ -113,6 +112,15 @@ def read_key_file(path: Path) -> Keyring:
     return read_keys(text)
 
 
+def keys_given(keys: str | None, path: Path | None) -> Keyring | None:
+    """Those of a variable or of a file; None where neither is given. Raises SealError (`bad_seal_key`)."""
+    if keys is not None and path is not None:
+        raise SealError("both ROTA_SEAL_KEYS and a seal key file are given; take one away", code="bad_seal_key")
+    if path is not None:
+        return read_key_file(path)
+    return read_keys(keys) if keys is not None else None
+
+
 # ---------------------------------------------------------------- of this process
 
 _own: list[Keyring] = []
@@ -144,13 +152,9 @@ def lines() -> str:
 
 
 def _of_environment() -> Keyring:
-    given, path = os.environ.get("ROTA_SEAL_KEYS"), os.environ.get("ROTA_SEAL_KEY_FILE")
-    if given and path:
-        raise SealError("both ROTA_SEAL_KEYS and ROTA_SEAL_KEY_FILE are given; take one away", code="bad_seal_key")
-    if path:
-        return read_key_file(Path(path))
-    if given:
-        return read_keys(given)
+    keys, path = os.environ.get("ROTA_SEAL_KEYS"), os.environ.get("ROTA_SEAL_KEY_FILE")
+    if (given := keys_given(keys or None, Path(path) if path else None)) is not None:
+        return given
     raise SealError(
         f"a Secret is sealed before it travels, and this program has no seal key: {_HOW}", code="no_seal_key"
     )
@@ -166,8 +170,8 @@ def _read(words: list[str]) -> Key:
     redactor.learn(text)
     _check_kid(kid)
     try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        key = _raw(text)
+    except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
         raise SealError(f"the seal key {kid!r} is not {KEY_BYTES} bytes in base64url; {_HOW}", code="bad_seal_key")
@@ -189,6 +193,11 @@ def _bound(kid: str, use: str) -> bytes:
 
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _raw(text: str) -> bytes:
+    """Raises ValueError for what is no base64url."""
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 def _cipher(key: bytes) -> Any:

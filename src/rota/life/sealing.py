@@ -1,7 +1,7 @@
 """Secrets inside params and results: sealed where JSON is written, opened where it is read.
 
 Encoders of JSON get `hook` as their `enc_hook`; it raises SealNeeded for a Secret, so that what has none pays nothing, and
-the whole is encoded once more by `sealer`. Readers know a Secret by its hint, or by the look of a text (`open_all`).
+the whole is encoded once more by `sealer`. Readers know a Secret by its hint, or by the look of a text (`is_sealed`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from rota.model.sealed import BEGIN
 from rota.model.secret import Secret, is_secret
 
 PARAMS, RESULT = "params", "result"
-Opened = Callable[[Any], None]
-"""Told of each value that was opened."""
 
 
 class SealNeeded(Exception):
@@ -73,25 +71,6 @@ def open_as(kind: Any, text: Any, what: str, method: str) -> Secret[Any]:
 def is_sealed(value: Any) -> bool:
     """By its look."""
     return isinstance(value, str) and value.startswith(BEGIN)
-
-
-def open_all(value: Any, what: str, method: str) -> Any:
-    """A JSON value with each sealed text opened, for readers that have no hints."""
-    if is_sealed(value):
-        return open_as(Secret, value, what, method)
-    if isinstance(value, dict):
-        return {key: open_all(each, what, method) for key, each in value.items()}
-    if isinstance(value, list):
-        return [open_all(each, what, method) for each in value]
-    return value
-
-
-def secrets_in(value: Any) -> list[Secret[Any]]:
-    """Those in a decoded JSON value."""
-    if isinstance(value, Secret):
-        return [value]
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return [found for part in parts for found in secrets_in(part)]
 
 
 def mentions_secret(hint: Any) -> bool:

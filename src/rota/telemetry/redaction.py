@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterable
 from contextvars import ContextVar
 from urllib.parse import quote, unquote, urlsplit
 
@@ -36,6 +37,14 @@ every text that it fits."""
 
 opened_here: ContextVar[tuple[str, ...]] = ContextVar("rota_opened", default=())
 """Secrets that the code running here was given, the longer first: those of the task that a worker runs."""
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """The text with `***` in their place."""
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, MASK)
+    return text
 
 
 class Redactor:
@@ -67,10 +76,7 @@ class Redactor:
 
     def own(self, text: str) -> str:
         """Without the secrets of this process, and those of the task that runs here."""
-        for secret in (*opened_here.get(), *self._secrets):
-            if secret in text:
-                text = text.replace(secret, MASK)
-        return text
+        return without(without(text, opened_here.get()), self._secrets)
 
     def clean(self, text: str) -> str:
         """Without those, and without what looks like a secret."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rota.model.errors import InvalidInput
 from rota.transport.caller import Caller
-from rota.transport.group_cursor import LARGEST_PAGE, read_group_cursor, write_group_cursor
+from rota.transport.group_page import LARGEST_PAGE, group_page
 from rota.transport.verbs import UNSET
 from rota.wire.codec import check_id
 from rota.wire.codec_house import (
@@ -37,14 +37,12 @@ async def read_batch(caller: Caller, body: house.ReadBatch, _: int) -> pb.Frame:
 
 
 async def list_groups(caller: Caller, body: house.ListGroups, _: int) -> pb.Frame:
-    limit = min(body.limit or LARGEST_PAGE, LARGEST_PAGE)
-    views = await caller.verbs.groups(read_group_cursor(body.cursor) if body.cursor else None, limit)
+    views, more = await group_page(caller.verbs, body.cursor or None, min(body.limit or LARGEST_PAGE, LARGEST_PAGE))
     frame = pb.Frame()
     frame.groups.SetInParent()
     for view in views:
         write_group(view, frame.groups.groups.add())
-    if len(views) == limit:
-        frame.groups.cursor = write_group_cursor(views[-1].name)
+    frame.groups.cursor = more or ""
     return frame
 
 

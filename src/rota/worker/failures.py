@@ -8,8 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from rota.model.failure import MAX_MESSAGE, MAX_TRACEBACK, Failure
-from rota.telemetry.redaction import redactor
-from rota.worker.secrets import without
+from rota.telemetry.redaction import redactor, without
 
 _OWN = str(Path(__file__).parent)
 

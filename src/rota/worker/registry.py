@@ -201,14 +201,7 @@ class Registry:
             raise InvalidInput.at(
                 handler.name, "not_supported", "isolation='process' is not there on Windows; use threads"
             )
-        return Handler(
-            handler.method,
-            handler.call,
-            is_async=False,
-            place=handler.place,
-            origin=origin(),
-            returns=handler.returns,
-        )
+        return Handler(handler.method, handler.call, is_async=False, place=handler.place, origin=origin())
 
 
 def _made(make: Callable[[Any], Handler], what: Any, fn: Any) -> Handler | Fault:

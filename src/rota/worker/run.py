@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from rota.link.worker_end import Attempt
 from rota.model.log import Progress
+from rota.telemetry.redaction import without
 from rota.worker.asked import Asked
 from rota.worker.context import Ask, Context
 from rota.worker.ending import Ending, Stopping
 from rota.worker.handler import Handler
-from rota.worker.secrets import without
 
 if TYPE_CHECKING:
     from rota.wire.v1.link_pb2 import Assignment

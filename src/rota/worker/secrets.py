@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from rota.life.sealing import PARAMS, is_sealed, open_as
-from rota.model.secret import MASK, Secret
+from rota.model.secret import Secret
 from rota.telemetry.redaction import opened_here
-from rota.worker.context import running
+from rota.worker.context import Source, running
 
 SHORTEST = 4
 """Characters."""
-
-
-class Keeps(Protocol):
-    """A run, as far as its secrets are concerned."""
-
-    secrets: tuple[str, ...]
 
 
 class PlainSecret(Exception):
@@ -52,15 +46,7 @@ def open_rest(value: Any, hint: Any, name: str = "params") -> Any:
     return value
 
 
-def without(text: str, secrets: Iterable[str]) -> str:
-    """The text with `***` in their place."""
-    for secret in secrets:
-        if secret in text:
-            text = text.replace(secret, MASK)
-    return text
-
-
-def _keep(run: Keeps, secret: Secret[Any]) -> None:
+def _keep(run: Source, secret: Secret[Any]) -> None:
     known = {*run.secrets, *(form for text in _texts(secret.reveal()) for form in _forms(text))}
     # The longer first: one secret may be the beginning of another.
     run.secrets = tuple(sorted(known, key=len, reverse=True))

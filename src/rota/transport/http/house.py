@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from rota.model.control import Scope
 from rota.model.errors import NotFound
 from rota.model.names import check_name
-from rota.transport.group_cursor import LARGEST_PAGE, MAX_CURSOR, read_group_cursor, write_group_cursor
+from rota.transport.group_page import LARGEST_PAGE, MAX_CURSOR, group_page
 from rota.transport.http.controls import NO_GROUP, PauseBody
 from rota.transport.http.house_views import (
     Group,
@@ -59,9 +59,7 @@ async def get_method(request: Request) -> Reply:
 
 async def list_groups(request: Request) -> Reply:
     asked: ListGroups = request.query
-    after = None if asked.cursor is None else read_group_cursor(asked.cursor)
-    groups = await request.verbs.groups(after, asked.limit)
-    more = write_group_cursor(groups[-1].name) if len(groups) == asked.limit else None
+    groups, more = await group_page(request.verbs, asked.cursor, asked.limit)
     return Reply(Groups([group_view(group) for group in groups], more))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from rota.life.clock import Clock
 from rota.model.failure import Failure
 from rota.model.report import Verdict
+from rota.telemetry.redaction import without
 from rota.worker.asked import Asked
 from rota.worker.context import Ask, Context
 from rota.worker.ending import Ending, Stopping
@@ -14,7 +15,6 @@ from rota.worker.handler import Handler
 from rota.worker.processes.board import Board
 from rota.worker.processes.channel import Channel
 from rota.worker.processes.messages import Answer, Job, Line, Mark
-from rota.worker.secrets import without
 
 
 class JobRun(Asked, Ending):
